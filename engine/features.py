@@ -4,9 +4,10 @@ Every row looks only back in time. Row i is the 25 ms that end at (i + 1) * 10 m
 frame k end at the very samples that frame k shows, and need nothing after them. Before the first sample
 there was silence.
 
-The scale is logarithmic and fixed: -1 is digital silence (at or under -90 dB), +1 a sine at full scale.
-Ordinary speech lies about zero. Nothing adapts to the level of a microphone: the nets are trained on many
-levels instead, because an adapting gain would need memory that a window of features cannot show them.
+The scale is logarithmic and fixed, 25 dB a unit: -1 is digital silence (at or under -90 dB), 0 about the
+mean of recorded speech (-65 dB in a bin), 2.6 a sine at full scale. Nothing adapts to the level of a
+microphone: the nets are trained on many levels instead, because an adapting gain would need memory that a
+window of features cannot show them.
 """
 
 from dataclasses import dataclass, field
@@ -29,8 +30,9 @@ SILENCE: Final = -1.0
 LOWEST_HZ: Final = 60.0
 HIGHEST_HZ: Final = 7800.0
 
-_FLOOR_DB: Final = -90.0
-_FLOOR: Final = np.float32(10.0 ** (_FLOOR_DB / 10.0))
+_FLOOR: Final = np.float32(10.0 ** (-90.0 / 10.0))
+_CENTRE_DB: Final = np.float32(-65.0)
+_UNIT_DB: Final = np.float32(25.0)
 _HOP: Final = SAMPLES_PER_FRAME // ROWS_PER_FRAME
 _WINDOW: Final = 400
 _TRANSFORM: Final = 512
@@ -98,8 +100,8 @@ def _frame_rows(samples: Pcm) -> AudioFeatures:
     spectrum = np.fft.rfft(windows, _TRANSFORM, axis=1)
     power = spectrum.real**2 + spectrum.imag**2
     energy = power.astype(np.float32) @ _filters()
-    level = 10.0 * np.log10(energy + _FLOOR)
-    return (1.0 - level * np.float32(2.0 / _FLOOR_DB)).astype(np.float32)
+    level = np.float32(10.0) * np.log10(energy + _FLOOR)
+    return ((level - _CENTRE_DB) / _UNIT_DB).astype(np.float32)
 
 
 @cache

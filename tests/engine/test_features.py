@@ -60,9 +60,9 @@ def test_silence_reads_its_documented_value() -> None:
 
 def test_scale_runs_from_silence_to_a_full_sine() -> None:
     loud = log_mel_whole(sine(1000, 0.5))[8:]
-    assert 0.9 < loud.max() <= 1.01
+    assert 2.5 < loud.max() < 2.7
     quiet = log_mel_whole(sine(1000, 0.5, level=0.1))[8:]
-    np.testing.assert_allclose(loud.max() - quiet.max(), 20 / 45, atol=1e-3)
+    np.testing.assert_allclose(loud.max() - quiet.max(), 20 / 25, atol=1e-3)
 
 
 def test_every_bin_hears_its_own_pitch_best() -> None:
@@ -97,5 +97,5 @@ def test_speech_lies_about_zero(shared_data: Path) -> None:
         blocks = [frame.to_ndarray() for frame in container.decode(audio=0)]
     pcm = np.concatenate(blocks, axis=1)[0]
     rows = log_mel_whole((pcm / np.iinfo(pcm.dtype).max).astype(np.float32))
-    assert abs(rows.mean()) < 0.5
-    assert 0.15 < rows.std() < 0.6
+    assert abs(rows.mean()) < 0.4
+    assert 0.3 < rows.std() < 1.2
