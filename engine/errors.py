@@ -39,9 +39,7 @@ class SeveralFaces(PhotoError):
     `boxes` holds each face's left, top, right, bottom in pixels of the upright photo, largest first.
     """
 
-    def __init__(
-        self, problem: str, *, remedy: str, boxes: tuple[tuple[int, int, int, int], ...]
-    ) -> None:
+    def __init__(self, problem: str, *, remedy: str, boxes: tuple[tuple[int, int, int, int], ...]) -> None:
         super().__init__(problem, remedy=remedy)
         self.boxes = boxes
 
