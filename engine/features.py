@@ -15,8 +15,9 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-from mien.engine.timebase import SAMPLE_RATE, SAMPLES_PER_FRAME
 from numpy.typing import NDArray
+
+from mien.engine.timebase import SAMPLE_RATE, SAMPLES_PER_FRAME
 
 BINS: Final = 64
 """Mel bins a row."""
