@@ -47,7 +47,7 @@ class MotionConfig:
         return self.delay_frames * MILLISECONDS_PER_FRAME
 
     def check_window(self, window_frames: int) -> None:
-        """Raise ConfigError unless a window has room for the hop, the look-ahead and one frame shown before."""
+        """Raise ConfigError unless a window has room for the hop, the look-ahead and one shown frame."""
         needed = self.hop_frames + self.look_ahead_frames + 1
         if needed > window_frames:
             raise ConfigError(

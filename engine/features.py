@@ -102,14 +102,15 @@ def _frame_rows(samples: Pcm) -> AudioFeatures:
     power = spectrum.real**2 + spectrum.imag**2
     energy = power.astype(np.float32) @ _filters()
     level = np.float32(10.0) * np.log10(energy + _FLOOR)
-    return ((level - _CENTRE_DB) / _UNIT_DB).astype(np.float32)
+    features: AudioFeatures = (level - _CENTRE_DB) / _UNIT_DB
+    return features
 
 
 @cache
 def _window() -> NDArray[np.float32]:
     """Return a periodic Hann window, scaled so that a full-scale sine on a bin has power 1 there."""
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_WINDOW) / _WINDOW)
-    return (2.0 * window / window.sum()).astype(np.float32)
+    return np.asarray(2.0 * window / window.sum(), np.float32)
 
 
 @cache

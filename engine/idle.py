@@ -1,4 +1,4 @@
-"""What a living face does of itself: blinks, looks about, breathes, sways, and never holds its lips quite still.
+"""What a living face does of itself: it blinks, looks about, breathes, sways, and its lips are never rigid.
 
 It runs under speech and under silence alike, so there is no seam between talking and waiting. Everything is
 a function of (seed, frame): events (a blink, a fixation, a breath) follow one another, each drawn from the
@@ -58,7 +58,7 @@ class Blink:
 
 @dataclass(frozen=True, slots=True)
 class Fixation:
-    """The eyes rest on a point, after one quick saccade from the last. Angles are the world's, not the head's."""
+    """The eyes rest on a point after one quick saccade from the last. Angles are the world's, in radians."""
 
     index: int
     start: float
@@ -159,6 +159,9 @@ _BLINK_SPREAD: Final = 0.55
 _BLINK_SHORTEST: Final = 1.0 * FRAME_RATE
 _BLINK_LONGEST: Final = 11.0 * FRAME_RATE
 _DOUBLE_SHARE: Final = 0.07
+_LIDS_FALL: Final = (1.5, 2.1)
+_LIDS_SHUT: Final = (1.0, 1.4)
+_LIDS_RISE: Final = (2.7, 4.0)
 
 # Gaze: mostly on the viewer, with small shifts over the viewer's face and short looks aside.
 _VIEWER_LIMIT: Final = math.radians(2.5)
@@ -231,12 +234,9 @@ def _draw_blink(seed: int, index: int, *, after: float) -> Blink:
     if index and chance.random() < _DOUBLE_SHARE:
         pause = chance.uniform(0.34, 0.5) * FRAME_RATE
     # Shut for a whole frame at least, so that no blink falls between two pictures.
-    closing, shut, opening = np.array(
-        [chance.uniform(60, 85), chance.uniform(40, 55), chance.uniform(110, 160)]
-    )
+    closing, shut, opening = (chance.uniform(*span) for span in (_LIDS_FALL, _LIDS_SHUT, _LIDS_RISE))
     depth = chance.uniform(0.8, 0.95) if chance.random() < 0.1 else 1.0
-    per_frame = 1000.0 / FRAME_RATE
-    return Blink(index, after + pause, closing / per_frame, shut / per_frame, opening / per_frame, depth)
+    return Blink(index, after + pause, closing, shut, opening, depth)
 
 
 def _draw_fixation(seed: int, last: Fixation) -> Fixation:

@@ -40,7 +40,7 @@ OPENING_NAMES: Final[tuple[str, ...]] = (
 _OPENING: Final = np.array([MOUTH_NAMES.index(name) for name in OPENING_NAMES])
 
 CLOSING_FRAMES: Final = 2
-"""An interrupted mouth is half-way shut in the first frame and shut in the second, in 80 ms like a real one."""
+"""An interrupted mouth is half shut in the first frame and shut in the second: 80 ms, as a real one takes."""
 
 _SILENT_LOUDNESS: Final = -0.85
 _SPEECH_LOUDNESS: Final = -0.65
@@ -129,7 +129,7 @@ def scale_opening(mouth: Mouth, gain: float) -> Mouth:
 
 
 def frame_loudness(features: AudioFeatures) -> NDArray[np.float32]:
-    """Return how loud each frame is, float32[frames]: the mean level of its loudest 10 ms, in feature units."""
+    """Return each frame's loudness, float32[frames]: the mean level of its loudest 10 ms, as features go."""
     rows = features.mean(axis=1).reshape(-1, ROWS_PER_FRAME)
     loudness: NDArray[np.float32] = rows.max(axis=1)
     return loudness
@@ -172,7 +172,8 @@ class OnnxLipRefiner:
 
     def articulate(self, features: AudioFeatures, style: StyleVector) -> Mouth:
         """Turn float32[4 * W, BINS] and a style float32[8] into float32[W, 28], not clipped."""
-        return self._graph.run("mouth", {"features": features[None], "style": style[None]})[0]
+        mouth: Mouth = self._graph.run("mouth", {"features": features[None], "style": style[None]})[0]
+        return mouth
 
 
 @cache

@@ -153,7 +153,7 @@ class Performer:
         self._state = replace(self._state, style=self._state.style.towards(target))
 
     def push(self, pcm: Pcm) -> MotionWindow:
-        """Take in sound, float32[n] at 16 kHz, any n; return the frames now due, float32[frames, CHANNELS]."""
+        """Take in sound, float32[n], n any number; return the frames due now, float32[frames, CHANNELS]."""
         features, ears = log_mel(pcm, self._state.ears)
         self._state = replace(self._state, ears=ears)
         made = [neutral_motion(0)]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
+from math import sqrt
 from pathlib import Path
 from typing import Protocol
 
@@ -90,8 +91,9 @@ def signal_shares(steps: int) -> tuple[float, ...]:
 
 def ddim_step(noisy: Tensor, clean: Tensor, alpha: float, alpha_next: float) -> Tensor:
     """Move one step along the deterministic path: Song et al. 2021, equation 12 with sigma = 0."""
-    noise = (noisy - np.float32(alpha**0.5) * clean) / np.float32((1.0 - alpha) ** 0.5)
-    return np.float32(alpha_next**0.5) * clean + np.float32((1.0 - alpha_next) ** 0.5) * noise
+    noise: Tensor = (noisy - sqrt(alpha) * clean) / sqrt(1.0 - alpha)
+    moved: Tensor = sqrt(alpha_next) * clean + sqrt(1.0 - alpha_next) * noise
+    return moved
 
 
 def sample_window(
@@ -132,12 +134,12 @@ def sample_window(
 
 def start_noise(seed: int, first: int, frames: int) -> Tensor:
     """Return unit noise for frames first, first + 1, ...: float32[frames, CHANNELS]."""
-    return np.stack(
-        [
-            generator_at(seed, Purpose.START_NOISE, frame).standard_normal(CHANNELS, np.float32)
-            for frame in range(first, first + frames)
-        ]
-    )
+    noise = np.empty((frames, CHANNELS), np.float32)
+    for index in range(frames):
+        generator_at(seed, Purpose.START_NOISE, first + index).standard_normal(
+            dtype=np.float32, out=noise[index]
+        )
+    return noise
 
 
 def _guide(
@@ -163,7 +165,8 @@ def _guide(
             alpha=np.full(batch, alpha, np.float32),
         )
         if batch == 1:
-            return clean[0]
+            alone: Tensor = clean[0]
+            return alone
         styled, plain = clean
         guided: Tensor = plain + np.float32(scale) * (styled - plain)
         return guided
@@ -192,7 +195,8 @@ class OnnxDenoiser:
 
     def encode(self, features: AudioFeatures) -> Tensor:
         """Read the speech of one window: float32[4 * W, BINS] -> tokens float32[W, D]."""
-        return self._encoder.run("tokens", {"features": features[None]})[0]
+        tokens: Tensor = self._encoder.run("tokens", {"features": features[None]})[0]
+        return tokens
 
     def denoise(
         self,
