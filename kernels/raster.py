@@ -1,0 +1,223 @@
+"""Draw triangles: coverage, attributes behind a depth buffer, and texture coordinates.
+
+positions: float32[N, 3], x and y in pixels, z away from the viewer in any unit. A pixel's centre lies at
+its whole-number coordinates. triangles: int32[T, 3], both windings are drawn. depth: float32[H, W],
++inf where nothing has been drawn; a point is drawn where it is nearer than what is there. All outputs
+are changed in place, and triangles are drawn in order, so equal depths keep the first.
+
+Every operation has a `*_reference` in plain NumPy that gives the same bits.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.kernels.compiling import compiled
+
+EDGE = 1e-5
+"""A pixel this far (in barycentric units) outside a triangle still counts as in it: no cracks."""
+
+SLIVER = 1e-8
+"""Triangles of a smaller doubled area, in pixels squared, are not drawn."""
+
+
+@compiled
+def raster_coverage(
+    positions: NDArray[np.float32], triangles: NDArray[np.int32], coverage: NDArray[np.uint8]
+) -> None:
+    """Set coverage, uint8[H, W], to 255 under every triangle."""
+    height, width = coverage.shape
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        ax, ay = np.float64(positions[a, 0]), np.float64(positions[a, 1])
+        bx, by = np.float64(positions[b, 0]), np.float64(positions[b, 1])
+        cx, cy = np.float64(positions[c, 0]), np.float64(positions[c, 1])
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if abs(area) < SLIVER:
+            continue
+        left = max(0, int(np.ceil(min(ax, bx, cx))))
+        right = min(width - 1, int(np.floor(max(ax, bx, cx))))
+        top = max(0, int(np.ceil(min(ay, by, cy))))
+        bottom = min(height - 1, int(np.floor(max(ay, by, cy))))
+        inverse = 1.0 / area
+        second_x, second_y = (cy - ay) * inverse, (ax - cx) * inverse
+        third_x, third_y = (ay - by) * inverse, (bx - ax) * inverse
+        for y in range(top, bottom + 1):
+            row_second, row_third = (y - ay) * second_y, (y - ay) * third_y
+            for x in range(left, right + 1):
+                second = (x - ax) * second_x + row_second
+                third = (x - ax) * third_x + row_third
+                if second >= -EDGE and third >= -EDGE and second + third <= 1.0 + EDGE:
+                    coverage[y, x] = 255
+
+
+@compiled
+def raster_attributes(
+    positions: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    attributes: NDArray[np.float32],
+    picture: NDArray[np.float32],
+    depth: NDArray[np.float32],
+) -> None:
+    """Interpolate attributes, float32[N, K], into picture, float32[H, W, K], behind the depth buffer."""
+    height, width = depth.shape
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        ax, ay, az = np.float64(positions[a, 0]), np.float64(positions[a, 1]), np.float64(positions[a, 2])
+        bx, by, bz = np.float64(positions[b, 0]), np.float64(positions[b, 1]), np.float64(positions[b, 2])
+        cx, cy, cz = np.float64(positions[c, 0]), np.float64(positions[c, 1]), np.float64(positions[c, 2])
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if abs(area) < SLIVER:
+            continue
+        left = max(0, int(np.ceil(min(ax, bx, cx))))
+        right = min(width - 1, int(np.floor(max(ax, bx, cx))))
+        top = max(0, int(np.ceil(min(ay, by, cy))))
+        bottom = min(height - 1, int(np.floor(max(ay, by, cy))))
+        inverse = 1.0 / area
+        second_x, second_y = (cy - ay) * inverse, (ax - cx) * inverse
+        third_x, third_y = (ay - by) * inverse, (bx - ax) * inverse
+        for y in range(top, bottom + 1):
+            row_second, row_third = (y - ay) * second_y, (y - ay) * third_y
+            for x in range(left, right + 1):
+                second = (x - ax) * second_x + row_second
+                third = (x - ax) * third_x + row_third
+                if second >= -EDGE and third >= -EDGE and second + third <= 1.0 + EDGE:
+                    z = np.float32(az + second * (bz - az) + third * (cz - az))
+                    if z < depth[y, x]:
+                        depth[y, x] = z
+                        for k in range(attributes.shape[1]):
+                            first = np.float64(attributes[a, k])
+                            along_second = np.float64(attributes[b, k]) - first
+                            along_third = np.float64(attributes[c, k]) - first
+                            picture[y, x, k] = first + second * along_second + third * along_third
+
+
+@compiled
+def raster_texture(
+    positions: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    texture: NDArray[np.float32],
+    map_x: NDArray[np.float32],
+    map_y: NDArray[np.float32],
+    depth: NDArray[np.float32],
+) -> None:
+    """Interpolate texture, float32[N, 2], into two planes float32[H, W], behind the depth buffer."""
+    height, width = depth.shape
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        ax, ay, az = np.float64(positions[a, 0]), np.float64(positions[a, 1]), np.float64(positions[a, 2])
+        bx, by, bz = np.float64(positions[b, 0]), np.float64(positions[b, 1]), np.float64(positions[b, 2])
+        cx, cy, cz = np.float64(positions[c, 0]), np.float64(positions[c, 1]), np.float64(positions[c, 2])
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if abs(area) < SLIVER:
+            continue
+        left = max(0, int(np.ceil(min(ax, bx, cx))))
+        right = min(width - 1, int(np.floor(max(ax, bx, cx))))
+        top = max(0, int(np.ceil(min(ay, by, cy))))
+        bottom = min(height - 1, int(np.floor(max(ay, by, cy))))
+        if left > right or top > bottom:
+            continue
+        inverse = 1.0 / area
+        second_x, second_y = (cy - ay) * inverse, (ax - cx) * inverse
+        third_x, third_y = (ay - by) * inverse, (bx - ax) * inverse
+        zb, zc = bz - az, cz - az
+        ua, va = np.float64(texture[a, 0]), np.float64(texture[a, 1])
+        ub, uc = np.float64(texture[b, 0]) - ua, np.float64(texture[c, 0]) - ua
+        vb, vc = np.float64(texture[b, 1]) - va, np.float64(texture[c, 1]) - va
+        for y in range(top, bottom + 1):
+            row_second, row_third = (y - ay) * second_y, (y - ay) * third_y
+            for x in range(left, right + 1):
+                second = (x - ax) * second_x + row_second
+                third = (x - ax) * third_x + row_third
+                if second >= -EDGE and third >= -EDGE and second + third <= 1.0 + EDGE:
+                    z = np.float32(az + second * zb + third * zc)
+                    if z < depth[y, x]:
+                        depth[y, x] = z
+                        map_x[y, x] = ua + second * ub + third * uc
+                        map_y[y, x] = va + second * vb + third * vc
+
+
+def raster_coverage_reference(
+    positions: NDArray[np.float32], triangles: NDArray[np.int32], coverage: NDArray[np.uint8]
+) -> None:
+    """Say what raster_coverage means."""
+    for rows, columns, _, _, inside in _covered(positions, triangles, coverage.shape):
+        coverage[rows, columns][inside] = 255
+
+
+def raster_attributes_reference(
+    positions: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    attributes: NDArray[np.float32],
+    picture: NDArray[np.float32],
+    depth: NDArray[np.float32],
+) -> None:
+    """Say what raster_attributes means."""
+    corners = attributes.astype(np.float64)[triangles]
+    heights = positions.astype(np.float64)[triangles, 2]
+    order = _drawn(positions, triangles)
+    for t, (rows, columns, second, third, inside) in zip(
+        order, _covered(positions, triangles, depth.shape), strict=True
+    ):
+        z = _interpolate(heights[t], second, third).astype(np.float32)
+        nearer = inside & (z < depth[rows, columns])
+        depth[rows, columns][nearer] = z[nearer]
+        for k in range(attributes.shape[1]):
+            value = _interpolate(corners[t, :, k], second, third)
+            picture[rows, columns, k][nearer] = value[nearer]
+
+
+def raster_texture_reference(
+    positions: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    texture: NDArray[np.float32],
+    map_x: NDArray[np.float32],
+    map_y: NDArray[np.float32],
+    depth: NDArray[np.float32],
+) -> None:
+    """Say what raster_texture means."""
+    maps = np.stack([map_x, map_y], axis=-1)
+    raster_attributes_reference(positions, triangles, texture, maps, depth)
+    map_x[:], map_y[:] = maps[..., 0], maps[..., 1]
+
+
+def _interpolate(
+    corners: NDArray[np.float64], second: NDArray[np.float64], third: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    first = corners[0]
+    result: NDArray[np.float64] = first + second * (corners[1] - first) + third * (corners[2] - first)
+    return result
+
+
+def _doubled_areas(positions: NDArray[np.float32], triangles: NDArray[np.int32]) -> NDArray[np.float64]:
+    a, b, c = (positions.astype(np.float64)[triangles[:, k], :2] for k in range(3))
+    result: NDArray[np.float64] = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (
+        c[:, 0] - a[:, 0]
+    )
+    return result
+
+
+def _drawn(positions: NDArray[np.float32], triangles: NDArray[np.int32]) -> list[int]:
+    return [int(t) for t in np.flatnonzero(np.abs(_doubled_areas(positions, triangles)) >= SLIVER)]
+
+
+def _covered(
+    positions: NDArray[np.float32], triangles: NDArray[np.int32], shape: tuple[int, ...]
+) -> Iterator[tuple[slice, slice, NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]]:
+    """Yield, for each triangle drawn, its box of pixels, two barycentric coordinates, and what is inside."""
+    height, width = shape[:2]
+    points = positions.astype(np.float64)
+    areas = _doubled_areas(positions, triangles)
+    for t in _drawn(positions, triangles):
+        a, b, c = (points[triangles[t, k], :2] for k in range(3))
+        low, high = np.min([a, b, c], axis=0), np.max([a, b, c], axis=0)
+        left, right = max(0, int(np.ceil(low[0]))), min(width - 1, int(np.floor(high[0])))
+        top, bottom = max(0, int(np.ceil(low[1]))), min(height - 1, int(np.floor(high[1])))
+        rows, columns = slice(top, max(bottom + 1, top)), slice(left, max(right + 1, left))
+        y, x = np.mgrid[rows, columns]
+        inverse = 1.0 / areas[t]
+        second = (x - a[0]) * ((c[1] - a[1]) * inverse) + (y - a[1]) * ((a[0] - c[0]) * inverse)
+        third = (x - a[0]) * ((a[1] - b[1]) * inverse) + (y - a[1]) * ((b[0] - a[0]) * inverse)
+        inside = (second >= -EDGE) & (third >= -EDGE) & (second + third <= 1.0 + EDGE)
+        yield rows, columns, second, third, inside
