@@ -1,0 +1,56 @@
+// Emotion, intensity and mouth: what the face does beside speaking.
+
+import { byId, icon, make, throttle } from "./dom.js";
+
+const EMOTIONS = ["neutral", "happy", "surprised", "sad", "angry", "disgusted", "fear", "contempt"];
+const NAMES = { fear: "Afraid", contempt: "Scornful" };
+const SEND_EVERY_MS = 120;
+
+/** Fires `style` ({emotion, intensity}) and `mouthgain` (a number) as they are changed. */
+export class Controls extends EventTarget {
+  #emotion = "neutral";
+
+  constructor() {
+    super();
+    byId("emotions").replaceChildren(...EMOTIONS.map((emotion) => this.#choice(emotion)));
+    const style = throttle(() => this.#fire("style", this.style), SEND_EVERY_MS);
+    const mouthGain = throttle(() => this.#fire("mouthgain", this.mouthGain), SEND_EVERY_MS);
+    byId("emotions").addEventListener("change", (event) => {
+      this.#emotion = event.target.value;
+      style();
+    });
+    byId("intensity").addEventListener("input", () => {
+      this.#write();
+      style();
+    });
+    byId("mouth-gain").addEventListener("input", () => {
+      this.#write();
+      mouthGain();
+    });
+    this.#write();
+  }
+
+  get style() {
+    return { emotion: this.#emotion, intensity: Number(byId("intensity").value) };
+  }
+
+  get mouthGain() {
+    return Number(byId("mouth-gain").value);
+  }
+
+  #choice(emotion) {
+    const input = make("input", { type: "radio", name: "emotion", value: emotion });
+    input.defaultChecked = emotion === this.#emotion;
+    const name = NAMES[emotion] ?? emotion[0].toUpperCase() + emotion.slice(1);
+    return make("label", {}, input, make("span", { className: "chip" }, icon(emotion), name));
+  }
+
+  #write() {
+    byId("intensity-value").textContent = this.style.intensity.toFixed(1);
+    byId("mouth-gain-value").textContent = `${Math.round(100 * this.mouthGain)} %`;
+  }
+
+  #fire(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
