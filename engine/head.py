@@ -92,25 +92,22 @@ class HeadModel:
         """Write the model as a compressed npz without pickles."""
         shapes, shape_steps = _pack(self.shapes)
         identities, identity_steps = _pack(self.identities)
-        parts = {
-            f"triangles_{name}": t.astype(np.uint16) for name, t in zip(PARTS, self.triangles, strict=True)
+        stored: dict[str, Any] = {
+            "format": np.int64(HEAD_FORMAT),
+            "shape_names": np.array(SHAPES),
+            "vertices": self.vertices,
+            "shapes": shapes,
+            "shape_steps": shape_steps,
+            "identities": identities,
+            "identity_steps": identity_steps,
+            "shade": self.shade.astype(np.float16),
+            "starts": self.starts,
+            "landmark_corners": self.landmark_corners.astype(np.uint16),
+            "landmark_weights": self.landmark_weights,
         }
-        np.savez_compressed(
-            path,
-            format=np.int64(HEAD_FORMAT),
-            shape_names=np.array(SHAPES),
-            vertices=self.vertices,
-            shapes=shapes,
-            shape_steps=shape_steps,
-            identities=identities,
-            identity_steps=identity_steps,
-            shade=self.shade.astype(np.float16),
-            starts=self.starts,
-            landmark_corners=self.landmark_corners.astype(np.uint16),
-            landmark_weights=self.landmark_weights,
-            mouth_rim=self.mouth_rim.astype(np.uint16),
-            **parts,
-        )
+        stored |= {f"triangles_{n}": t.astype(np.uint16) for n, t in zip(PARTS, self.triangles, strict=True)}
+        stored |= {f"rings_{n}": r.astype(np.uint16) for n, r in zip(RINGS, self.rings, strict=True)}
+        np.savez_compressed(path, **stored)
 
     @classmethod
     def load(cls, path: Path) -> "HeadModel":
