@@ -91,9 +91,9 @@ def signal_shares(steps: int) -> tuple[float, ...]:
 
 def ddim_step(noisy: Tensor, clean: Tensor, alpha: float, alpha_next: float) -> Tensor:
     """Move one step along the deterministic path: Song et al. 2021, equation 12 with sigma = 0."""
-    noise: Tensor = (noisy - sqrt(alpha) * clean) / sqrt(1.0 - alpha)
-    moved: Tensor = sqrt(alpha_next) * clean + sqrt(1.0 - alpha_next) * noise
-    return moved
+    remainder: Tensor = noisy - _root(alpha) * clean
+    noise = remainder / _root(1.0 - alpha)
+    return _root(alpha_next) * clean + _root(1.0 - alpha_next) * noise
 
 
 def sample_window(
@@ -136,10 +136,13 @@ def start_noise(seed: int, first: int, frames: int) -> Tensor:
     """Return unit noise for frames first, first + 1, ...: float32[frames, CHANNELS]."""
     noise = np.empty((frames, CHANNELS), np.float32)
     for index in range(frames):
-        generator_at(seed, Purpose.START_NOISE, first + index).standard_normal(
-            dtype=np.float32, out=noise[index]
-        )
+        generator = generator_at(seed, Purpose.START_NOISE, first + index)
+        noise[index] = generator.standard_normal(CHANNELS, np.float32)
     return noise
+
+
+def _root(share: float) -> np.float32:
+    return np.float32(sqrt(share))
 
 
 def _guide(

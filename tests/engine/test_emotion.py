@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from mien.engine.emotion import EMOTIONS, Emotion, Style, StyleGlide, mix_styles
+from mien.engine.errors import ConfigError
+
+
+def test_emotions_stand_in_alphabetical_order() -> None:
+    assert [str(emotion) for emotion in EMOTIONS] == sorted(emotion.value for emotion in Emotion)
+    assert len(EMOTIONS) == 8
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_a_style_puts_its_intensity_in_its_place(emotion: Emotion) -> None:
+    vector = Style(emotion, 1.5).vector()
+    expected = np.zeros(8, np.float32)
+    if emotion is not Emotion.NEUTRAL:
+        expected[EMOTIONS.index(emotion)] = 0.5
+    np.testing.assert_array_equal(vector, expected)
+    assert not Style(emotion, 0.0).vector().any()
+
+
+@pytest.mark.parametrize("intensity", [-0.1, 3.1, float("nan")])
+def test_intensity_out_of_range_is_refused(intensity: float) -> None:
+    with pytest.raises(ConfigError, match="intensity"):
+        Style(Emotion.HAPPY, intensity)
+
+
+def test_styles_mix_by_their_shares() -> None:
+    sad, surprised = Style(Emotion.SAD, 3.0), Style(Emotion.SURPRISED, 1.5)
+    mixed = mix_styles([sad, surprised], [0.5, 0.5])
+    np.testing.assert_allclose(mixed, 0.5 * sad.vector() + 0.5 * surprised.vector())
+    with pytest.raises(ConfigError, match="mixed"):
+        mix_styles([sad, surprised], [0.8, 0.8])
+    with pytest.raises(ConfigError, match="mixed"):
+        mix_styles([sad], [-0.1])
+
+
+def test_a_change_of_style_glides_and_arrives() -> None:
+    angry, happy = Style(Emotion.ANGRY, 3).vector(), Style(Emotion.HAPPY, 3).vector()
+    glide = StyleGlide.resting_at(Style().vector()).towards(angry)
+    path = []
+    for frame in range(20):
+        if frame == 4:
+            glide = glide.towards(happy)
+        glide = glide.after(1)
+        path.append(glide.now)
+    steps = np.abs(np.diff(path, axis=0)).max(axis=1)
+    assert steps.max() <= 1 / StyleGlide.FRAMES + 1e-6
+    np.testing.assert_array_equal(path[4 + StyleGlide.FRAMES - 1], happy)
+
+
+def test_gliding_in_one_stride_or_many_is_the_same() -> None:
+    glide = StyleGlide.resting_at(Style().vector()).towards(Style(Emotion.FEAR, 2).vector())
+    np.testing.assert_allclose(glide.after(3).after(2).now, glide.after(5).now, atol=1e-7)
