@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from motion_nets import LoudnessLips
+from stand_in_nets import LoudnessLips
 
 from mien.engine.features import log_mel_whole, silent_features
 from mien.engine.lips import (

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from motion_nets import LoudnessLips, SmearedDenoiser
+from stand_in_nets import LoudnessLips, SmearedDenoiser
 
 from mien.engine.config import MotionConfig
 from mien.engine.emotion import Emotion, Style, mix_styles

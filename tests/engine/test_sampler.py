@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from motion_nets import MEAN, PATTERN, STD, LoudnessDenoiser, SmearedDenoiser
+from stand_in_nets import MEAN, PATTERN, STD, LoudnessDenoiser, SmearedDenoiser
 
 from mien.engine.config import MotionConfig
 from mien.engine.emotion import Emotion, Style
