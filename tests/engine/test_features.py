@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from mien.engine.features import (
     BINS,
     ROWS_PER_FRAME,
