@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import atan2, pi
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,11 +29,11 @@ _GRIDS: Final = ((16, 2), (8, 6))
 """Cells a side and anchors a cell: stride 8 once, then three layers of stride 16, two anchors each."""
 
 _TILINGS: Final = (2, 4, 7)
-"""Tiles along the longer side, tried in turn until a face is found. A seventh of 3000 pixels is 430, where a
+"""Tiles along the longer side, tried in turn. A seventh of 3000 pixels is 430, where a
 face of 80 pixels fills a fifth."""
 
-_TURNS: Final = (pi / 4, -pi / 4)
-"""Further angles at which the whole picture is looked at, for tilted heads."""
+_TURNS: Final = (pi / 4, -pi / 4, pi)
+"""Further angles at which the whole picture is looked at, for tilted heads and photos upside down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +72,24 @@ class FaceDetector:
         self._net = TfliteNet(model, name="face_detector", input_shape=(1, INPUT_SIZE, INPUT_SIZE, 3))
         self._anchors = anchor_centres()
 
-    def detect(self, picture: NDArray[np.uint8]) -> list[Detection]:
-        """Find the faces in RGB uint8[H, W, 3], largest first; an empty list when there is none.
+    def search(self, picture: NDArray[np.uint8]) -> Iterator[list[Detection]]:
+        """Look for faces in RGB uint8[H, W, 3] again and again, each time more closely.
 
-        The whole picture is looked at first, then tilted, then in ever smaller tiles, and the first of these
-        that shows a face ends the search: beside a large face, tiny ones are not looked for.
+        First in the whole picture, then in halves and the whole tilted, then in ever smaller tiles. Yields
+        what each look finds, largest first, maybe nothing; a caller that has enough may stop there, and no
+        more is computed.
         """
-        for regions in _search(picture.shape[0], picture.shape[1]):
-            found = merge([detection for region in regions for detection in self._look(picture, region)])
-            if found:
-                return sorted(found, key=lambda detection: detection.side, reverse=True)
-        return []
+        for regions in _looks(picture.shape[0], picture.shape[1]):
+            # One reduction for all regions of a look: their overlaps would pay for it again and again.
+            shrink = max(1, int(min(region.side for region in regions) / INPUT_SIZE))
+            reduced = _shrunk(picture, shrink)
+            found = [found for region in regions for found in self._look(reduced, shrink, region)]
+            yield sorted(merge(found), key=lambda detection: detection.side, reverse=True)
 
-    def _look(self, picture: NDArray[np.uint8], region: Region) -> list[Detection]:
-        """Find the faces in one region."""
-        pixels = region.crop(picture, INPUT_SIZE).astype(np.float32) / 127.5 - 1.0
+    def _look(self, reduced: NDArray[np.uint8], shrink: int, region: Region) -> list[Detection]:
+        """Find the faces in one region of a picture that was shrunk before."""
+        seen = Region(region.x / shrink, region.y / shrink, region.side / shrink, region.angle)
+        pixels = seen.crop(reduced, INPUT_SIZE).astype(np.float32) / 127.5 - 1.0
         outputs = self._net.run(pixels[None])
         # The clip keeps exp() finite; beyond 80 the probability is 0 or 1 to float32's last digit.
         logits = np.clip(outputs["classificators"][0, :, 0], -80.0, 80.0)
@@ -142,10 +146,17 @@ def merge(detections: list[Detection]) -> list[Detection]:
     merged = []
     while waiting:
         best = waiting[0]
-        same = [other for other in waiting if overlap(best.box, other.box) > SAME_FACE or other is best]
+        same = [other for other in waiting if _same_face(best, other)]
         waiting = [other for other in waiting if not any(other is member for member in same)]
         merged.append(_blend(same))
     return merged
+
+
+def _same_face(one: Detection, other: Detection) -> bool:
+    """Tell whether two boxes cover each other and their eyes lie the same way round."""
+    across = np.subtract(one.left_eye, one.right_eye)
+    aligned = float(across @ np.subtract(other.left_eye, other.right_eye)) > 0
+    return one is other or (aligned and overlap(one.box, other.box) > SAME_FACE)
 
 
 def _blend(same: list[Detection]) -> Detection:
@@ -156,17 +167,32 @@ def _blend(same: list[Detection]) -> Detection:
     return Detection((left, top, right, bottom), float(weights.max()), (eyes[0], eyes[1]), (eyes[2], eyes[3]))
 
 
-def _search(height: int, width: int) -> Iterator[list[Region]]:
+def _looks(height: int, width: int) -> Iterator[list[Region]]:
     """Yield the groups of regions to look at, in the order in which they are worth looking at."""
     longer = max(height, width)
-    whole = Region(width / 2, height / 2, longer)
-    yield [whole]
-    yield [Region(whole.x, whole.y, longer, angle) for angle in _TURNS]
+    yield [Region(width / 2, height / 2, longer)]
+    turned = [Region(width / 2, height / 2, longer, angle) for angle in _TURNS]
     for tiles in _TILINGS:
         side = longer / tiles
         if side < INPUT_SIZE / 2:  # enlarging more than twofold shows the net nothing new
-            return
-        yield [Region(x, y, side) for y in _tile_centres(height, side) for x in _tile_centres(width, side)]
+            tiled = []
+        else:
+            rows, columns = _tile_centres(height, side), _tile_centres(width, side)
+            tiled = [Region(x, y, side) for y in rows for x in columns]
+        if tiled or turned:
+            yield tiled + turned
+        turned = []
+
+
+def _shrunk(picture: NDArray[np.uint8], shrink: int) -> NDArray[np.uint8]:
+    """Average blocks of shrink x shrink pixels; a last, incomplete row or column of them is left out."""
+    if shrink == 1:
+        return picture
+    height, width = picture.shape[0] // shrink, picture.shape[1] // shrink
+    if not height or not width:  # a strip narrower than one block
+        return picture[:0, :0]
+    whole = picture[: height * shrink, : width * shrink]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _tile_centres(length: float, side: float) -> NDArray[np.float64]:
