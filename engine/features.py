@@ -59,12 +59,14 @@ def log_mel(pcm: Pcm, state: LogMelState) -> tuple[AudioFeatures, LogMelState]:
 
     pcm: float32[n] at 16 kHz, any n, 0 too. Returns float32[4 * frames, 64], where frames counts the whole
     video frames (640 samples) now heard and not yet returned, and the state for the next call; `state` is
-    untouched. However a stream is cut, the rows are the same bit for bit. Raises ValueError for anything
-    but one channel of float32.
+    untouched. However a stream is cut, the rows are the same bit for bit. Samples past full scale are
+    clipped. Raises ValueError for anything but one channel of float32, and for what is not a number.
     """
     if pcm.ndim != 1 or pcm.dtype != np.float32:
         raise ValueError(f"speech must be float32[samples], not {pcm.dtype}{list(pcm.shape)}")
-    samples = np.concatenate([state.samples, pcm])
+    if not np.isfinite(pcm).all():
+        raise ValueError("speech must be finite float32: one lost sample would stay in the motion for good")
+    samples = np.concatenate([state.samples, pcm.clip(-1.0, 1.0)])
     frames = (len(samples) - _HISTORY) // SAMPLES_PER_FRAME
     features = np.empty((frames * ROWS_PER_FRAME, BINS), np.float32)
     for frame in range(frames):

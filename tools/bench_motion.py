@@ -2,10 +2,10 @@
 
     python tools/bench_motion.py --data ../shared/data
 
-A hop is everything between one frame's worth of sound and one frame of motion: features, encoder, K steps of
-the denoiser (with guidance: batches of two), lip refiner, idle life. Thread CPU time tells what the work costs;
-wall time beside it tells how busy the machine was. The baseline is the same stream with the lip refiner alone, a
-plain regressor: what an avatar without a sampler would pay.
+A hop is everything between one frame's worth of sound and one frame of motion: features, encoder, K steps
+of the denoiser (with guidance: batches of two), lip refiner, idle life. Thread CPU time tells what the work
+costs; wall time beside it tells how busy the machine was. The baseline is the same stream with the lip
+refiner alone, a plain regressor: what an avatar without a sampler would pay.
 """
 
 import argparse

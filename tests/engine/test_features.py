@@ -90,6 +90,16 @@ def test_other_sound_is_refused(pcm: np.ndarray) -> None:
         log_mel(pcm, LogMelState())
 
 
+def test_what_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        log_mel(np.array([0.0, np.nan], np.float32), LogMelState())
+
+
+def test_sound_past_full_scale_is_clipped() -> None:
+    loud = sine(300, 0.2, level=50.0)
+    np.testing.assert_array_equal(log_mel_whole(loud), log_mel_whole(loud.clip(-1, 1)))
+
+
 @pytest.mark.shared
 def test_speech_lies_about_zero(shared_data: Path) -> None:
     av = pytest.importorskip("av")
