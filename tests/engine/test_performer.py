@@ -163,6 +163,16 @@ def test_old_speech_never_shows_after_an_interrupt() -> None:
     np.testing.assert_array_equal(mouths[0], mouths[1])
 
 
+def test_sound_that_was_not_shown_leaves_no_trace_anywhere() -> None:
+    motions = []
+    for unseen in (speech(3.5, seed=3), speech(3.5, seed=4, level=1.0)):
+        stream = performer(hop_frames=4, look_ahead_frames=0)
+        assert len(stream.push(np.concatenate([speech(12), unseen]))) == 12
+        stream.interrupt()
+        motions.append(stream.push(silence(12)))
+    np.testing.assert_array_equal(motions[0], motions[1])
+
+
 def test_interrupting_at_rest_changes_nothing_of_the_mouth() -> None:
     stream = performer()
     stream.interrupt()
