@@ -107,12 +107,13 @@ class Lobby:
 
     async def _make(self, settings: SessionSettings) -> Session:
         engine = EngineThread("engine")
+        made: list[Face] = []
         try:
-            face = await engine.run(lambda: self._renderers(settings))
-        except BaseException:
-            engine.close()
+            await engine.run(lambda: made.append(self._renderers(settings)))
+        except BaseException:  # the peer may have left while the face was still being made
+            engine.finish(lambda: [face.close() for face in made])
             raise
-        return Session(settings, face, engine, synthesizer=self._synthesizer, synthesis=self._synthesis)
+        return Session(settings, made[0], engine, synthesizer=self._synthesizer, synthesis=self._synthesis)
 
     async def _watch(self, session: Session) -> None:
         await session.wait_closed()

@@ -209,8 +209,14 @@ class Pipeline:
         trace: Trace,
         speech: SpeechLine,
         on_mark: Callable[[Mark], None],
+        on_activity: Callable[[bool], None],
         mode: Mode = Mode.MIRROR,
     ) -> None:
+        """Prepare; `listen` and `animate` run it.
+
+        on_mark: called when the picture reaches a mark of the speech. on_activity: called each tick of a
+        microphone's session with whether somebody speaks.
+        """
         self.stats = PipelineStats()
         self.mode = mode
         self.jitter = JitterBuffer()
@@ -228,6 +234,7 @@ class Pipeline:
         self._trace = trace
         self._speech = speech
         self._on_mark = on_mark
+        self._on_activity = on_activity
         self._inside: deque[_Taken] = deque()  # as many as the animator looks ahead: 2 frames, 80 ms
         self._commands: OrderedDict[str, Command] = OrderedDict()  # one of a kind: the latest counts
         self._hush = False
@@ -323,7 +330,7 @@ class Pipeline:
         block, marks = self._take_sound(clock)
         heard, self._ear = decimate(block.samples, self._ear)
         if self.mode is Mode.MIRROR:
-            self.activity.push(heard)
+            self._on_activity(self.activity.push(heard))
         self._inside.append(_Taken(clock.index, block.first_arrival, block.last_arrival, moment, marks))
         clock.advance(block.last_arrival)
         task = self._next_task(block.samples, heard, draw=draw and not self._outlet.video.full)

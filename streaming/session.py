@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien.engine.emotion import Style
 from mien.engine.errors import BackendUnavailable, ConfigError, MienError
+from mien.engine.performer import WIDEST_MOUTH_GAIN
 from mien.streaming.channel import Channel, ChannelClosed, WhenFull
 from mien.streaming.clock import NANOSECONDS, SystemTime, TimeSource
 from mien.streaming.intake import AudioPacket, PlaybackResampler
@@ -50,7 +51,7 @@ class SessionSettings:
 
     style: Style = field(default_factory=Style)
     mouth_gain: float = 1.0
-    """How far the mouth opens, 0..2; 1 is as spoken."""
+    """How far the mouth opens, 0..WIDEST_MOUTH_GAIN; 1 is as spoken."""
 
     def __post_init__(self) -> None:
         if not 128 <= self.size <= 1024 or self.size % 16:
@@ -86,9 +87,12 @@ class SessionStats:
 
 
 def check_mouth_gain(gain: float) -> None:
-    """Raise ConfigError unless 0 <= gain <= 2."""
-    if not 0.0 <= gain <= 2.0:
-        raise ConfigError(f"The mouth gain is {gain}, outside 0..2.", remedy="Use 1 to open it as spoken.")
+    """Raise ConfigError unless 0 <= gain <= WIDEST_MOUTH_GAIN."""
+    if not 0.0 <= gain <= WIDEST_MOUTH_GAIN:
+        raise ConfigError(
+            f"The mouth gain is {gain}, outside 0..{WIDEST_MOUTH_GAIN:g}.",
+            remedy="Use 1 to open the mouth as spoken.",
+        )
 
 
 class EngineThread:
@@ -101,8 +105,9 @@ class EngineThread:
         """Return what `work` returns; raise what it raises."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
-    def close(self) -> None:
-        """Let the thread end once it has done what it was given."""
+    def finish(self, work: Callable[[], object]) -> None:
+        """Do one last thing after all the others, and let the thread end; wait for neither."""
+        self._executor.submit(work)
         self._executor.shutdown(wait=False)
 
 
@@ -175,6 +180,7 @@ class Session:
             trace=self.trace,
             speech=self._speech,
             on_mark=self._reach,
+            on_activity=self._tell_speech,
             mode=self._mode,
         )
         self.set_style(self.settings.style)
@@ -222,7 +228,7 @@ class Session:
         self._with_pipeline(lambda p: p.command("style", lambda face: face.set_style(style)))
 
     def set_mouth_gain(self, gain: float) -> None:
-        """Open the mouth more or less: 0 not at all, 1 as spoken. Raises ConfigError outside 0..2."""
+        """Open the mouth more or less: 0 not at all, 1 as spoken. May raise ConfigError."""
         check_mouth_gain(gain)
         self._with_pipeline(lambda p: p.command("mouth_gain", lambda face: _set_gain(face, gain)))
 
@@ -358,11 +364,7 @@ class Session:
             self._tell("mark", name=mark.name)
 
     def _hear(self, packet: AudioPacket) -> None:
-        pipeline = self._pipeline
-        if pipeline is not None:
-            pipeline.hear(packet)
-            if self._mode is Mode.MIRROR:
-                self._tell_speech(pipeline.activity.active)
+        self._with_pipeline(lambda p: p.hear(packet))
 
     def _tell_speech(self, speaking: bool, **more: bool) -> None:
         if speaking != self._speaking:
@@ -391,7 +393,7 @@ class Session:
             await self._peer.close()
             await self._engine.run(self._face.close)
         finally:
-            self._engine.close()
+            self._engine.finish(self._face.close)  # harmless if it was closed; needed if this was cancelled
             self._events.close()
             self._texts.close()
             self._speech.close()
