@@ -48,14 +48,14 @@ def builtin_portraits() -> tuple[BuiltinPortrait, ...]:
         ) from error
 
 
-def open_builtin(id: str) -> Portrait:
+def open_builtin(portrait_id: str) -> Portrait:
     """Open one portrait of the gallery.
 
     Raises ConfigError for an id that is not in it, and AssetError when its file is missing or damaged.
     """
     known = {portrait.id: portrait for portrait in builtin_portraits()}
-    if id not in known:
+    if portrait_id not in known:
         raise ConfigError(
-            f"There is no built-in portrait {id!r}.", remedy=f"Choose one of: {', '.join(known)}."
+            f"There is no built-in portrait {portrait_id!r}.", remedy=f"Choose one of: {', '.join(known)}."
         )
-    return Portrait.load(known[id].path)
+    return Portrait.load(known[portrait_id].path)
