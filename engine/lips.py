@@ -1,9 +1,9 @@
 """The mouth: articulation by a causal net, a gain for its opening, and lips that stay shut in silence.
 
 The lip refiner owns jaw, mouth and tongue outright, as in MagicTalk: there audio decides, and a regressor
-is steadier than a sampler. Opening is one group of channels scaled together. Lip gap is close to linear in
-them, so a gain of alpha opens the lips alpha times as far, and a closure (jawOpen held by mouthClose) stays
-one at every gain.
+is steadier than a sampler. What parts the lips is scaled as one: the gap between them is linear in the
+shapes (mien.engine.head), so a gain of alpha makes it alpha times as wide, whatever smile or sneer
+comes with it, and a closure stays a closure at every gain.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from mien.engine.emotion import StyleVector
 from mien.engine.features import ROWS_PER_FRAME, AudioFeatures
 from mien.engine.graph import ASSETS, open_graph
-from mien.engine.motion import CHANNEL_NAMES, INDEX, MOUTH_SLICE
+from mien.engine.head import mouth_gap_weights
+from mien.engine.motion import CHANNEL_NAMES, INDEX, MOUTH_SLICE, SHAPE_SLICE, MotionWindow
 
 MOUTH_NAMES: Final[tuple[str, ...]] = (*CHANNEL_NAMES[MOUTH_SLICE], "tongueOut")
 """The refiner's 28 channels, in its order."""
@@ -27,7 +28,6 @@ MOUTH_INDEX: Final = np.array([INDEX[name] for name in MOUTH_NAMES])
 
 OPENING_NAMES: Final[tuple[str, ...]] = (
     "jawOpen",
-    "mouthClose",
     "mouthFunnel",
     "mouthLowerDownLeft",
     "mouthLowerDownRight",
@@ -35,9 +35,13 @@ OPENING_NAMES: Final[tuple[str, ...]] = (
     "mouthUpperUpRight",
     "tongueOut",
 )
-"""What parts the lips or shows between them. The rest (pucker, smile, press ...) shapes a closed mouth."""
+"""What the gain scales. The rest (pucker, smile, press ...) shapes a closed mouth and stays as it is."""
 
-_OPENING: Final = np.array([MOUTH_NAMES.index(name) for name in OPENING_NAMES])
+_OPENING: Final = np.array([INDEX[name] for name in OPENING_NAMES])
+_CLOSE: Final = INDEX["mouthClose"]
+
+_CONTACT: Final = 1e-4
+"""Face widths that a mouth held shut is pressed past touching, so that rounding never shows a slit."""
 
 CLOSING_FRAMES: Final = 2
 """An interrupted mouth is half shut in the first frame and shut in the second: 80 ms, as a real one takes."""
@@ -93,39 +97,53 @@ def refine_lips(
     style: StyleVector,
     state: LipState,
     *,
+    face: MotionWindow,
     look_ahead: int,
-    frames: int,
     mouth_gain: float,
-) -> tuple[Mouth, LipState]:
-    """Make the next frames of the mouth.
+) -> tuple[MotionWindow, LipState]:
+    """Give the next frames their mouth.
 
     features: float32[4 * W, BINS], the speech of the window, which ends `look_ahead` frames after the last
-    frame to make; mouth_gain: alpha, 0 keeps the lips closed whatever is said, 1 is as spoken. Returns
-    float32[frames, 28] within 0..1 and the state for the next call; `state` is untouched.
+    frame to make; face: float32[frames, CHANNELS], those frames so far, to whose mouth the articulation is
+    added; mouth_gain: alpha, 0 keeps the lips closed whatever is said, 1 is as spoken. Returns the whole
+    frames, their mouth within 0..1, and the state for the next call; `face` and `state` are untouched.
     """
+    frames = len(face)
     first = refiner.window_frames - look_ahead - frames
-    spoken = refiner.articulate(features, style)[first : first + frames].clip(0.0, 1.0)
+    spoken = refiner.articulate(features, style)[first : first + frames]
     loudness = frame_loudness(features)
-    made = np.empty_like(spoken)
+    made = face.copy()
+    made[:, MOUTH_INDEX] = (made[:, MOUTH_INDEX] + spoken.clip(0.0, 1.0)).clip(0.0, 1.0)
     for index in range(frames):
         place = first + index
         heard = loudness[max(place - _GATE_HOLD_FRAMES, 0) : place + look_ahead + 1].max()
-        made[index], state = _next_mouth(spoken[index], float(heard), state, mouth_gain)
+        made[index], state = _next_mouth(made[index], float(heard), state, mouth_gain)
     return made, state
 
 
-def scale_opening(mouth: Mouth, gain: float) -> Mouth:
-    """Open the mouth `gain` times as far: float32[28] -> float32[28].
+def scale_opening(motion: NDArray[np.float32], gain: float) -> NDArray[np.float32]:
+    """Part the lips `gain` times as far: float32[CHANNELS] -> float32[CHANNELS].
 
-    All opening channels take the same factor, so their proportion, and with it every closure, is kept.
-    Where a weight would pass 1 the factor is smaller.
+    The opening channels take one factor, and mouthClose is set to what then leaves the gap `gain` times as
+    wide. Where an opening weight would pass 1, the factor of all is smaller; where rolled or pressed lips
+    narrow the gap by more than mouthClose did, it comes out narrower than asked.
     """
-    opening = mouth[_OPENING]
-    widest = float(opening.max())
+    if gain == 1.0:
+        return motion
+    widest = float(motion[_OPENING].max())
     factor = min(gain, 1.0 / widest) if gain > 1.0 and widest > 0.0 else gain
-    scaled = mouth.copy()
-    scaled[_OPENING] = opening * np.float32(factor)
+    wanted = factor * _lip_gap(motion) - max(1.0 - factor, 0.0) * _CONTACT
+    scaled = motion.copy()
+    scaled[_OPENING] *= np.float32(factor)
+    scaled[_CLOSE] = 0.0
+    excess = _lip_gap(scaled) - wanted
+    scaled[_CLOSE] = min(max(excess / -float(mouth_gap_weights()[_CLOSE]), 0.0), 1.0)
     return scaled
+
+
+def _lip_gap(motion: NDArray[np.float32]) -> float:
+    """Return the gap between the lips in face widths, below 0 where they are pressed past touching."""
+    return float(motion[SHAPE_SLICE] @ mouth_gap_weights())
 
 
 def frame_loudness(features: AudioFeatures) -> NDArray[np.float32]:
@@ -135,14 +153,17 @@ def frame_loudness(features: AudioFeatures) -> NDArray[np.float32]:
     return loudness
 
 
-def _next_mouth(spoken: Mouth, heard: float, state: LipState, gain: float) -> tuple[Mouth, LipState]:
+def _next_mouth(
+    spoken: NDArray[np.float32], heard: float, state: LipState, gain: float
+) -> tuple[NDArray[np.float32], LipState]:
     if state.closing:
+        made = scale_opening(spoken, 0.0)
         share = np.float32((state.closing - 1) / CLOSING_FRAMES)
-        mouth = share * state.mouth + (1 - share) * scale_opening(spoken, 0.0)
-        return mouth, LipState(mouth, 0.0, state.closing - 1)
+        made[MOUTH_INDEX] += share * (state.mouth - made[MOUTH_INDEX])
+        return made, LipState(made[MOUTH_INDEX], 0.0, state.closing - 1)
     gate = _follow_gate(state.gate, heard)
-    mouth = scale_opening(spoken, gain * gate)
-    return mouth, LipState(mouth, gate)
+    made = scale_opening(spoken, gain * gate)
+    return made, LipState(made[MOUTH_INDEX], gate)
 
 
 def _follow_gate(gate: float, heard: float) -> float:

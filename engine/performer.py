@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mien.engine.config import MotionConfig
 from mien.engine.emotion import Style, StyleGlide, StyleVector
@@ -20,7 +19,6 @@ from mien.engine.features import (
 )
 from mien.engine.idle import IdleState, aim_eyes, idle_motion, start_idle
 from mien.engine.lips import (
-    MOUTH_INDEX,
     LipRefiner,
     LipState,
     close_lips,
@@ -30,7 +28,6 @@ from mien.engine.lips import (
 )
 from mien.engine.motion import (
     CHANNEL_NAMES,
-    CHANNELS,
     ROTATION_SLICE,
     SHAPE_SLICE,
     TRANSLATION_SLICE,
@@ -53,6 +50,12 @@ _SAMPLED_INDEX: Final = np.array(
     [index for index, name in enumerate(CHANNEL_NAMES) if name.startswith(_SAMPLED_NAMES)]
 )
 """The sampler's own channels. Lids and gaze are the idle life's, the mouth is the lip refiner's."""
+
+_RANGES: Final = (
+    (SHAPE_SLICE, 0.0, 1.0),
+    (ROTATION_SLICE, -WIDEST_ROTATION, WIDEST_ROTATION),
+    (TRANSLATION_SLICE, -WIDEST_TRANSLATION, WIDEST_TRANSLATION),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,20 +215,19 @@ class Performer:
             config=config,
             frames=frames,
         )
-        mouth, lips = refine_lips(
+        face, idle = idle_motion(frames, state.idle)
+        face[:, _SAMPLED_INDEX] += sampled[:, _SAMPLED_INDEX]
+        motion, lips = refine_lips(
             self._lip_refiner,
             _latest(_forget(state), self._lip_refiner.window_frames),
             style.now,
             state.lips,
+            face=_limit(face),
             look_ahead=config.look_ahead_frames,
-            frames=frames,
             mouth_gain=self._mouth_gain,
         )
-        motion, idle = idle_motion(frames, state.idle)
-        motion[:, _SAMPLED_INDEX] += sampled[:, _SAMPLED_INDEX]
-        motion[:, MOUTH_INDEX] += mouth
         self._state = replace(state, style=style, sampler=sampler, lips=lips, idle=idle)
-        return np.stack([aim_eyes(_limit(frame)) for frame in motion])
+        return np.stack([aim_eyes(frame) for frame in motion])
 
 
 def _latest(features: AudioFeatures, frames: int) -> AudioFeatures:
@@ -240,11 +242,9 @@ def _forget(state: PerformerState) -> AudioFeatures:
     return np.concatenate([np.full_like(state.features[:rows], SILENCE), state.features[rows:]])
 
 
-def _limit(motion: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Keep one frame inside its channels' ranges, float32[CHANNELS]."""
-    widest = np.ones(CHANNELS, np.float32)
-    lowest = np.full(CHANNELS, -1.0, np.float32)
-    lowest[SHAPE_SLICE] = 0.0
-    widest[ROTATION_SLICE], lowest[ROTATION_SLICE] = WIDEST_ROTATION, -WIDEST_ROTATION
-    widest[TRANSLATION_SLICE], lowest[TRANSLATION_SLICE] = WIDEST_TRANSLATION, -WIDEST_TRANSLATION
-    return np.clip(motion, lowest, widest)
+def _limit(motion: MotionWindow) -> MotionWindow:
+    """Keep frames inside their channels' ranges, float32[frames, CHANNELS]."""
+    limited = motion.copy()
+    for channels, lowest, highest in _RANGES:
+        limited[:, channels] = motion[:, channels].clip(lowest, highest)
+    return limited

@@ -27,6 +27,7 @@ from mien.engine.features import LogMelState, log_mel, silent_features
 from mien.engine.graph import ASSETS
 from mien.engine.idle import idle_motion, start_idle
 from mien.engine.lips import OnnxLipRefiner, load_lip_refiner, refine_lips, start_lips
+from mien.engine.motion import neutral_motion
 from mien.engine.performer import Performer
 from mien.engine.sampler import OnnxDenoiser, load_denoiser
 from mien.engine.timebase import SAMPLE_RATE, SAMPLES_PER_FRAME
@@ -72,13 +73,15 @@ def open_stream(denoiser: OnnxDenoiser, lips: OnnxLipRefiner, config: MotionConf
 
 def lips_alone(lips: OnnxLipRefiner) -> Callable[[NDArray[np.float32]], object]:
     ears, window, mouth = LogMelState(), silent_features(lips.window_frames), start_lips()
-    style = Style().vector()
+    style, face = Style().vector(), neutral_motion(1)
 
     def push(pcm: NDArray[np.float32]) -> object:
         nonlocal ears, window, mouth
         rows, ears = log_mel(pcm, ears)
         window = np.concatenate([window[len(rows) :], rows])
-        made, mouth = refine_lips(lips, window, style, mouth, look_ahead=2, frames=1, mouth_gain=1.0)
+        made, mouth = refine_lips(
+            lips, window, style, mouth, face=neutral_motion(1), look_ahead=2, mouth_gain=1.0
+        )
         return made
 
     return push

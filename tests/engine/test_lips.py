@@ -3,6 +3,7 @@ import pytest
 from stand_in_nets import LoudnessLips
 
 from mien.engine.features import log_mel_whole, silent_features
+from mien.engine.head import mouth_opening
 from mien.engine.lips import (
     MOUTH_INDEX,
     MOUTH_NAMES,
@@ -14,11 +15,12 @@ from mien.engine.lips import (
     scale_opening,
     start_lips,
 )
-from mien.engine.motion import CHANNEL_NAMES
+from mien.engine.motion import CHANNEL_NAMES, CHANNELS, INDEX, neutral_motion
 
 W = 12
-OPENING = [MOUTH_NAMES.index(name) for name in OPENING_NAMES]
-SHAPING = [index for index in range(28) if index not in OPENING]
+OPENING = [INDEX[name] for name in OPENING_NAMES]
+SHAPING = [index for index in MOUTH_INDEX if index not in {*OPENING, INDEX["mouthClose"]}]
+ELSEWHERE = [index for index in range(CHANNELS) if index not in set(MOUTH_INDEX)]
 NEUTRAL = np.zeros(8, np.float32)
 
 
@@ -26,16 +28,18 @@ def loud_features(level: float = 0.1) -> np.ndarray:
     return log_mel_whole(np.random.default_rng(0).normal(0, level, W * 640).astype(np.float32))
 
 
-def refine(features: np.ndarray, state: LipState | None = None, *, gain: float = 1.0, frames: int = 1):
-    return refine_lips(
-        LoudnessLips(W),
-        features,
-        NEUTRAL,
-        state or start_lips(),
-        look_ahead=2,
-        frames=frames,
-        mouth_gain=gain,
-    )
+def refine(features: np.ndarray, state: LipState | None = None, *, gain: float = 1.0, face=None):
+    lips = LoudnessLips(W)
+    state = state or start_lips()
+    face = neutral_motion(1) if face is None else face
+    return refine_lips(lips, features, NEUTRAL, state, face=face, look_ahead=2, mouth_gain=gain)
+
+
+def random_frame(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    frame = rng.uniform(0, 0.3, CHANNELS).astype(np.float32)
+    frame[INDEX["jawOpen"]] = rng.uniform(0.3, 0.5)
+    return frame
 
 
 def talking() -> LipState:
@@ -52,26 +56,41 @@ def test_the_mouth_has_its_28_channels() -> None:
     assert "cheekPuff" not in MOUTH_NAMES
 
 
-def test_gain_scales_all_opening_alike_and_nothing_else() -> None:
-    mouth = np.random.default_rng(1).uniform(0, 0.4, 28).astype(np.float32)
-    half = scale_opening(mouth, 0.5)
-    np.testing.assert_allclose(half[OPENING], 0.5 * mouth[OPENING], rtol=1e-6)
-    np.testing.assert_array_equal(half[SHAPING], mouth[SHAPING])
-    np.testing.assert_array_equal(scale_opening(mouth, 1.0), mouth)
-    assert not scale_opening(mouth, 0.0)[OPENING].any()
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("gain", [0.25, 0.5, 1.0, 1.4])
+def test_gain_makes_the_gap_so_many_times_as_wide(seed: int, gain: float) -> None:
+    frame = random_frame(seed)
+    scaled = scale_opening(frame, gain)
+    assert mouth_opening(frame) > 0.0
+    if scaled[INDEX["mouthClose"]] > 0.0:
+        assert mouth_opening(scaled) == pytest.approx(gain * mouth_opening(frame), abs=1.1e-4)
+    else:
+        assert 0.0 < mouth_opening(scaled) <= gain * mouth_opening(frame)
+    np.testing.assert_allclose(scaled[OPENING], gain * frame[OPENING], rtol=1e-6)
+    np.testing.assert_array_equal(scaled[SHAPING + ELSEWHERE], frame[SHAPING + ELSEWHERE])
 
 
-def test_a_gain_past_full_keeps_closures_closed() -> None:
-    mouth = np.zeros(28, np.float32)
-    mouth[MOUTH_NAMES.index("jawOpen")] = mouth[MOUTH_NAMES.index("mouthClose")] = 0.7
-    wide = scale_opening(mouth, 2.0)
-    assert wide.max() == pytest.approx(1.0)
-    assert wide[MOUTH_NAMES.index("jawOpen")] == wide[MOUTH_NAMES.index("mouthClose")]
+@pytest.mark.parametrize("seed", range(20))
+def test_gain_zero_leaves_no_gap_whatever_the_face_does(seed: int) -> None:
+    shut = scale_opening(random_frame(seed), 0.0)
+    assert not shut[OPENING].any()
+    assert mouth_opening(shut) == 0.0
 
 
-def test_gain_zero_keeps_the_lips_closed_whatever_is_said() -> None:
+@pytest.mark.parametrize("gain", [0.3, 1.5, 2.0])
+def test_closures_stay_closed_at_every_gain(gain: float) -> None:
+    frame = np.zeros(CHANNELS, np.float32)
+    frame[INDEX["jawOpen"]] = 0.6
+    frame[INDEX["mouthClose"]] = 0.6 * 0.2135 / 0.2609 + 0.02
+    assert mouth_opening(frame) == 0.0
+    scaled = scale_opening(frame, gain)
+    assert mouth_opening(scaled) == 0.0
+    assert scaled.max() <= 1.0
+
+
+def test_gain_zero_keeps_the_lips_closed_in_the_stream() -> None:
     made, _ = refine(loud_features(0.5), talking(), gain=0.0)
-    assert not made[:, OPENING].any()
+    assert mouth_opening(made)[0] == 0.0
     assert made[:, SHAPING].any()
 
 
@@ -79,6 +98,7 @@ def test_silence_is_closed_however_the_net_leaks() -> None:
     state = talking()
     for _ in range(4):
         made, state = refine(silent_features(W), state)
+    assert mouth_opening(made)[0] == 0.0
     assert not made[:, OPENING].any()
     assert state.gate == 0.0
 
@@ -86,7 +106,7 @@ def test_silence_is_closed_however_the_net_leaks() -> None:
 def test_speech_is_let_through_whole() -> None:
     made, _ = refine(loud_features(), talking())
     spoken = LoudnessLips(W).articulate(loud_features(), NEUTRAL)[-3]
-    np.testing.assert_allclose(made[0], spoken, rtol=1e-6)
+    np.testing.assert_allclose(made[0, MOUTH_INDEX], spoken, rtol=1e-6)
 
 
 def test_the_gate_is_open_by_the_time_speech_begins() -> None:
@@ -107,9 +127,18 @@ def test_an_interruption_shuts_in_two_frames_even_under_new_speech() -> None:
     before = state.mouth
     first, state = refine(loud_features(), state)
     second, state = refine(loud_features(), state)
-    np.testing.assert_allclose(first[0, OPENING], 0.5 * before[OPENING], rtol=1e-5)
+    jaw = INDEX["jawOpen"]
+    assert first[0, jaw] == pytest.approx(0.5 * before[list(MOUTH_INDEX).index(jaw)], rel=1e-5)
     assert not second[0, OPENING].any()
+    assert mouth_opening(second)[0] == 0.0
     assert state.closing == 0
+
+
+def test_the_face_beside_the_mouth_is_kept() -> None:
+    face = random_frame(3)[None] * 0.2
+    made, _ = refine(loud_features(), talking(), face=face)
+    np.testing.assert_array_equal(made[:, ELSEWHERE], face[:, ELSEWHERE])
+    assert (made[:, SHAPING] > face[:, SHAPING]).all()
 
 
 def test_several_frames_at_once_equal_one_by_one() -> None:
@@ -119,7 +148,7 @@ def test_several_frames_at_once_equal_one_by_one() -> None:
     for shift in range(3):
         made, state = refine(features[shift * 4 : (W + shift) * 4], state)
         single.append(made[0])
-    together, _ = refine(features[2 * 4 : (W + 2) * 4], start_lips(), frames=3)
+    together, _ = refine(features[2 * 4 : (W + 2) * 4], start_lips(), face=neutral_motion(3))
     np.testing.assert_allclose(together, single, rtol=1e-5)
 
 
