@@ -79,9 +79,7 @@ def lips_alone(lips: OnnxLipRefiner) -> Callable[[NDArray[np.float32]], object]:
         nonlocal ears, window, mouth
         rows, ears = log_mel(pcm, ears)
         window = np.concatenate([window[len(rows) :], rows])
-        made, mouth = refine_lips(
-            lips, window, style, mouth, face=neutral_motion(1), look_ahead=2, mouth_gain=1.0
-        )
+        made, mouth = refine_lips(lips, window, style, mouth, face=face, look_ahead=2, mouth_gain=1.0)
         return made
 
     return push
