@@ -1,0 +1,77 @@
+"""From what a user names to a face that speaks: a built-in portrait, a portrait file, or a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mien.engine.animator import Animator
+from mien.engine.config import MotionConfig
+from mien.engine.emotion import Style
+from mien.engine.errors import AssetError
+from mien.engine.gallery import builtin_portraits, open_builtin
+from mien.engine.landmarks import FaceLandmarker
+from mien.engine.performer import Performer
+from mien.engine.portrait import Portrait
+from mien.engine.renderer import open_renderer
+from mien.web.model_store import landmark_model_path
+from mien.web.studio import make_portrait
+
+Progress = Callable[[str, float | None], None]
+"""Told what is going on, in words, and how far it has come: 0..1, or None where that is not known."""
+
+_ZIP: bytes = b"PK\x03\x04"
+"""How a portrait file begins, and no picture does."""
+
+
+class PortraitNotFound(AssetError):
+    """A name is neither a built-in portrait's nor that of a file."""
+
+
+def find_portrait(name: str, *, face: int | None = None, progress: Progress | None = None) -> Portrait:
+    """Open what `name` means: a built-in portrait's id, a portrait file, or a photo.
+
+    Raises PortraitNotFound, AssetError for a damaged file, PhotoError for a photo without use.
+    """
+    if name in {portrait.id for portrait in builtin_portraits()}:
+        return open_builtin(name)
+    path = Path(name)
+    if not path.is_file():
+        known = ", ".join(portrait.id for portrait in builtin_portraits())
+        raise PortraitNotFound(
+            f"There is no portrait or file named {name}.",
+            remedy=f"Use one of {known}, or the path of a portrait file or a photo.",
+        )
+    if is_portrait_file(path):
+        return Portrait.load(path)
+    return portrait_of_photo(path, face=face, name=path.stem, progress=progress)
+
+
+def is_portrait_file(path: Path) -> bool:
+    """Say whether the file is a prepared portrait, by how it begins."""
+    with path.open("rb") as file:
+        return file.read(len(_ZIP)) == _ZIP
+
+
+def portrait_of_photo(
+    photo: Path, *, face: int | None, name: str, progress: Progress | None = None
+) -> Portrait:
+    """Turn a photo into a portrait; the face finder is fetched first where it is not here yet.
+
+    Raises PhotoError in all its kinds, and AssetError where the face finder cannot be had.
+    """
+    landmarker = FaceLandmarker(landmark_model_path(progress))
+    try:
+        return make_portrait(photo, landmarker, face=face, name=name)
+    finally:
+        landmarker.close()
+
+
+def open_animator(
+    portrait: Portrait, *, size: int, style: Style, mouth_gain: float = 1.0, seed: int
+) -> Animator:
+    """Make the face that a session or a film is drawn with."""
+    performer = Performer(MotionConfig(), seed=seed)
+    performer.set_style(style)
+    performer.mouth_gain = mouth_gain
+    return Animator(open_renderer(portrait, size=size), performer)

@@ -1,0 +1,118 @@
+"""Where photos become portraits: decoded, searched for faces and prepared, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.errors import MienError, NoFace, PhotoError, SeveralFaces
+from mien.engine.landmarks import FaceLandmarks
+from mien.engine.photo import open_photo
+from mien.engine.portrait import Portrait
+from mien.engine.preparation import prepare_portrait
+
+WAITING: Final = 4
+"""Photos that may wait behind the one at work, 1 to 3 s each. More are refused: a page asks again."""
+
+
+class Landmarker(Protocol):
+    """Finds faces. mien.engine.landmarks.FaceLandmarker is one."""
+
+    def detect(self, picture: NDArray[np.uint8]) -> list[FaceLandmarks]:
+        """Return the faces of RGB uint8[H, W, 3]."""
+
+    def close(self) -> None:
+        """Give back the memory."""
+
+
+class StudioBusy(MienError):
+    """Too many photos are waiting to be prepared."""
+
+    def __init__(self) -> None:
+        super().__init__("Many photos are being prepared just now.", remedy="Try again in a few seconds.")
+
+
+class ChooseFace(SeveralFaces):
+    """Several faces, none chosen. `picture` is width and height that the boxes refer to, in pixels."""
+
+    def __init__(self, boxes: tuple[tuple[int, int, int, int], ...], picture: tuple[int, int]) -> None:
+        super().__init__(
+            f"There are {len(boxes)} faces in this photo.",
+            remedy=f"Choose one: face 0 to {len(boxes) - 1}, the largest being 0.",
+            boxes=boxes,
+        )
+        self.picture = picture
+
+
+def make_portrait(source: bytes | Path, landmarker: Landmarker, *, face: int | None, name: str) -> Portrait:
+    """Turn a photo into a portrait. `face` chooses among several, the largest being 0.
+
+    Raises PhotoError in all its kinds.
+    """
+    picture = open_photo(source)
+    faces = sorted(landmarker.detect(picture), key=_area, reverse=True)
+    return prepare_portrait(picture, _choose(faces, face, picture), name=name)
+
+
+class Studio:
+    """Prepares uploaded photos in one thread of its own, so that sessions keep their cores.
+
+    The landmarker is opened with the first photo. `close` ends the thread.
+    """
+
+    def __init__(self, open_landmarker: Callable[[], Landmarker], *, waiting: int = WAITING) -> None:
+        self._open_landmarker = open_landmarker
+        self._landmarker: Landmarker | None = None
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="studio")
+        self._places = threading.BoundedSemaphore(waiting + 1)
+
+    async def prepare(self, photo: bytes, *, face: int | None, name: str = "Your photo") -> Portrait:
+        """Turn a photo into a portrait. Raises PhotoError in all its kinds, and StudioBusy."""
+        if not self._places.acquire(blocking=False):
+            raise StudioBusy
+        future = self._worker.submit(self._prepare, photo, face, name)
+        # A photo counts until it is done, even when its page has left: the thread is at work on it.
+        future.add_done_callback(lambda _: self._places.release())
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        """Drop what waits and end the thread. Closing twice is harmless."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+        if self._landmarker is not None:
+            self._landmarker.close()
+            self._landmarker = None
+
+    def _prepare(self, photo: bytes, face: int | None, name: str) -> Portrait:
+        if self._landmarker is None:
+            self._landmarker = self._open_landmarker()
+        return make_portrait(photo, self._landmarker, face=face, name=name)
+
+
+def _choose(faces: list[FaceLandmarks], wanted: int | None, picture: NDArray[np.uint8]) -> FaceLandmarks:
+    if not faces:
+        raise NoFace(
+            "No face was found in this photo.",
+            remedy="Use one where a single face looks at the camera, well lit and not covered.",
+        )
+    if wanted is None:
+        if len(faces) > 1:
+            raise ChooseFace(tuple(face.box for face in faces), (picture.shape[1], picture.shape[0]))
+        return faces[0]
+    if wanted >= len(faces):
+        raise PhotoError(
+            f"The photo has {len(faces)} face{'s' if len(faces) > 1 else ''}, so there is no face {wanted}.",
+            remedy=f"Choose 0 to {len(faces) - 1}, the largest being 0.",
+        )
+    return faces[wanted]
+
+
+def _area(face: FaceLandmarks) -> int:
+    left, top, right, bottom = face.box
+    return (right - left) * (bottom - top)
