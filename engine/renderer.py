@@ -1,9 +1,12 @@
 """The seam between motion and pictures: every backend that draws a face fits this protocol."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mien.engine.errors import BackendUnavailable
+from mien.engine.portrait import Portrait
 
 
 class Renderer(Protocol):
@@ -22,3 +25,14 @@ class Renderer(Protocol):
 
     def close(self) -> None:
         """Give back the memory. Closing twice is harmless."""
+
+
+def open_renderer(portrait: Portrait, backend: Literal["rig"] = "rig", size: int = 512) -> Renderer:
+    """Choose a backend by name, drawing pictures of size x size. Nothing falls back in silence."""
+    if backend == "rig":
+        from mien.engine.rig_renderer import RigRenderer
+
+        return RigRenderer(portrait, size=size)
+    raise BackendUnavailable(
+        f"There is no renderer {backend!r}.", remedy='Choose the renderer "rig", which runs everywhere.'
+    )

@@ -1,0 +1,365 @@
+"""The skin of a portrait: where each face vertex lies, how shapes move it, what the photo shows there.
+
+Some movements are authored in the picture instead of taken from the head model, because a photo shows up
+what a model gets away with: a blink ends on this person's lower lid, lips that touch show no hole, and the
+corners of the mouth stay where they are when the jaw drops.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.face_points import (
+    EYES,
+    FACE_OVAL,
+    INNER_LIPS_BOTTOM,
+    INNER_LIPS_TOP,
+    NOSTRILS,
+    OUTER_LIPS,
+)
+from mien.engine.head import HeadModel
+from mien.engine.head_fit import Floats, HeadFit, distances, smoothstep, snap
+from mien.engine.motion import INDEX, SHAPES
+from mien.kernels.raster import raster_attributes
+
+PARTED_GAP: Final = 0.02
+"""Lips further apart than this share of the face's height are parted."""
+
+_SEAL_OVERLAP: Final = 0.7
+"""Pixels by which closed lips overlap, so that no hairline opens between them."""
+
+_CORNER_HOLD: Final = 0.75
+"""How much of the jaw's own movement the corners of the mouth lose."""
+
+_KEPT_SMILE: Final = 0.55
+"""How much of the photo's own smile stays while speaking. Its folds stay in the picture, so all of it
+going would look wrong; so would a mouth that never closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceLayer:
+    """Face vertices in pixels, before they are tied to the background."""
+
+    positions: Floats
+    """float64[n, 3] at rest."""
+
+    deltas: Floats
+    """float64[53, n, 3]: the 52 shapes, then the neutraliser."""
+
+    triangles: NDArray[np.int32]
+    texture: Floats
+    """float64[n, 2]."""
+
+    parted_texture: Floats
+    inside: Floats
+    """float64[n]: how far inside the face's outline each vertex lies, in pixels, negative outside."""
+
+    height: float
+    """The face's height in pixels, from the landmarks."""
+
+    lips_parted: bool
+
+
+def build_face(head: HeadModel, fit: HeadFit, points: NDArray[np.float32], size: int) -> FaceLayer:
+    """Lay the face over landmarks, float32[478, 3] in pixels of a picture of size x size."""
+    face = head.part("face")
+    height = float(np.ptp(points[:468, 1]))
+    model = head.vertices + np.tensordot(fit.identity, head.identities, 1)
+    model = model + np.tensordot(fit.expression, head.shapes, 1)
+    positions = fit.project(model[face])
+    positions[:, :2] += snap(head, fit, points, model)
+    deltas = fit.project_deltas(head.shapes[:, face])
+    parted = lips_parted(points)
+
+    inside = _distance_inside(points[FACE_OVAL, :2], positions[:, :2])
+    triangles = head.triangles[0]
+    triangles = triangles[(inside > -1.0)[triangles].all(axis=1)]
+    lower = lower_side(head)
+    if not parted:
+        positions = seal_lips(head, positions, height)
+    deltas[INDEX["jawOpen"]] = _hold_corners(head, deltas[INDEX["jawOpen"]], positions, height)
+    for eye in EYES:
+        shape = INDEX["eyeBlinkLeft" if eye[0] == "left" else "eyeBlinkRight"]
+        deltas[shape] = _author_blink(points, positions, eye[1], eye[2], eye[3])
+    neutraliser = np.zeros_like(positions)
+    if parted:
+        neutraliser = _author_neutraliser(head, fit, positions, deltas, points, lower, height)
+
+    triangles = _facing(triangles, positions, points, inside, height)
+    texture = _texture(head, positions, triangles, points, height, size)
+    parted_texture = texture + _away_from_lip_line(head, texture, points, lower, height)
+    return FaceLayer(
+        positions,
+        np.concatenate([deltas, neutraliser[None]]),
+        triangles,
+        texture,
+        parted_texture,
+        inside,
+        height,
+        parted,
+    )
+
+
+def lips_parted(points: NDArray[np.float32]) -> bool:
+    """Whether the photo's lips are apart, from its landmarks."""
+    gap = points[INNER_LIPS_BOTTOM, 1] - points[INNER_LIPS_TOP, 1]
+    return bool(gap.max() > PARTED_GAP * np.ptp(points[:468, 1]))
+
+
+def lower_side(head: HeadModel) -> Floats:
+    """How much each face vertex belongs to the lower jaw, 0..1."""
+    jaw = head.shapes[INDEX["jawOpen"], head.part("face"), 1].astype(np.float64)
+    lower = smoothstep((jaw / jaw.max() - 0.12) / 0.3)
+    rings = head.rings[0]
+    half = rings.shape[1] // 2
+    lower[rings[:, 1:half]] = 0.0
+    lower[rings[:, half + 1 :]] = 1.0
+    lower[rings[:, [0, half]]] = 0.5
+    return lower
+
+
+def lip_curves(head: HeadModel, positions: Floats) -> tuple[Floats, Floats]:
+    """Return the lower edge of the upper lip and the upper edge of the lower lip, [n, 2], left to right."""
+    rings = head.rings[0]
+    half = rings.shape[1] // 2
+    deep = rings[:8]
+    upper = positions[deep[:, half - 1 : 0 : -1], :2]
+    lower = positions[deep[:, half + 1 :], :2]
+    columns = np.arange(half - 1)
+    return (
+        upper[upper[..., 1].argmax(axis=0), columns],
+        lower[lower[..., 1].argmin(axis=0), columns],
+    )
+
+
+def seal_lips(head: HeadModel, positions: Floats, height: float) -> Floats:
+    """Bring lips together that touch in the photo but gape in the model, each by half of the gap."""
+    sealed = positions.copy()
+    lower = lower_side(head)
+    for _ in range(3):
+        top, bottom = lip_curves(head, sealed)
+        gap, line = _gap_along(top, bottom, sealed[:, 0])
+        push = np.maximum(gap + _SEAL_OVERLAP, 0) / 2
+        near = np.exp(-(((sealed[:, 1] - line) / (0.02 * height)) ** 2))
+        near *= sealed[:, 2] < sealed[head.rings[0][0], 2].max() + 0.05 * height
+        sealed[:, 1] += push * near * (1 - 2 * lower)
+    return sealed
+
+
+def _gap_along(top: Floats, bottom: Floats, x: Floats) -> tuple[Floats, Floats]:
+    """Gap between two curves, and the height of their middle, at places x; no gap beyond their ends."""
+    top, bottom = top[np.argsort(top[:, 0])], bottom[np.argsort(bottom[:, 0])]
+    upper = np.interp(x, top[:, 0], top[:, 1])
+    lower = np.interp(x, bottom[:, 0], bottom[:, 1])
+    left, right = max(top[0, 0], bottom[0, 0]), min(top[-1, 0], bottom[-1, 0])
+    within = smoothstep(np.minimum(x - left, right - x) / 2.0 + 1.0)
+    return (lower - upper) * within, (upper + lower) / 2
+
+
+def _hold_corners(head: HeadModel, jaw: Floats, positions: Floats, height: float) -> Floats:
+    """Taper the jaw's opening towards the corners of the mouth: an almond instead of a blunt end."""
+    rings = head.rings[0]
+    half = rings.shape[1] // 2
+    held = jaw.copy()
+    right, left = positions[rings[4, 0], :2], positions[rings[4, half], :2]
+    axis = right - left
+    width = float(np.linalg.norm(axis))
+    axis = axis / width
+    across = np.array([-axis[1], axis[0]])
+    offset = positions[:, :2] - (right + left) / 2
+    u, v = offset @ axis / (width / 2), offset @ across
+    for side, column in ((1.0, 0), (-1.0, half)):
+        corner = jaw[rings[2:6, column]].mean(axis=0)
+        weight = smoothstep((u * side - 0.55) / 0.45) * np.exp(-((np.maximum(u * side - 1, 0) / 0.25) ** 2))
+        weight = _CORNER_HOLD * weight * np.exp(-((v / (0.055 * height)) ** 2))
+        held += weight[:, None] * (corner - held)
+    return held
+
+
+def _author_blink(
+    points: NDArray[np.float32],
+    positions: Floats,
+    top: tuple[int, ...],
+    bottom: tuple[int, ...],
+    brow: tuple[int, ...],
+) -> Floats:
+    """Let the upper lid land on the lower lid's curve.
+
+    The lid's margin and lashes move as one; the skin between them and the brow takes the stretch, and the
+    lower lid rises a little to meet them.
+    """
+    start, end = points[top[0], :2].astype(np.float64), points[top[-1], :2].astype(np.float64)
+    width = float(np.linalg.norm(end - start))
+    along = (end - start) / width
+    down = np.array([-along[1], along[0]])
+
+    def framed(places: NDArray[np.floating]) -> tuple[Floats, Floats]:
+        return (places - start) @ along, (places - start) @ down
+
+    x, y = framed(positions[:, :2])
+    top_x, top_y = framed(points[top, :2])
+    bottom_x, bottom_y = framed(points[bottom, :2])
+    brow_x, brow_y = framed(points[brow, :2])
+    at = np.clip(x, 0, width)
+    upper, lower = np.interp(at, top_x, top_y), np.interp(at, bottom_x, bottom_y)
+    brow_line = np.interp(at, np.sort(brow_x), brow_y[np.argsort(brow_x)])
+    gap = np.maximum(lower - upper, 0)
+    overlap = 0.05 * width * np.sqrt(np.clip(gap / max(float(gap.max()), 1e-3), 0, 1))
+
+    band = 0.05 * width
+    reach = np.maximum((upper - brow_line) * 0.8, 0.16 * width)
+    above = 1 - smoothstep((upper - y - band) / np.maximum(reach - band, 1.0))
+    below = 1 - smoothstep((y - lower - band) / (0.30 * width))
+    beside = smoothstep(1 - np.maximum(np.maximum(-x, x - width), 0) / (0.22 * width))
+    on_lower = y > (upper + lower) / 2
+    drop = np.where(on_lower, -0.10 * gap * below, (0.90 * gap + overlap) * above) * beside
+    near = (x > -0.4 * width) & (x < 1.4 * width) & (y > brow_y.min() - 5) & (y < 0.8 * width)
+    moved = np.zeros_like(positions)
+    moved[:, :2] = (drop * near)[:, None] * down
+    # Towards the viewer: a closing lid passes before the eye's corner and the lower lid.
+    moved[:, 2] = -np.where(on_lower, 0.0, 0.6 * gap * above * beside) * near
+    return moved
+
+
+def _author_neutraliser(
+    head: HeadModel,
+    fit: HeadFit,
+    positions: Floats,
+    deltas: Floats,
+    points: NDArray[np.float32],
+    lower: Floats,
+    height: float,
+) -> Floats:
+    """Take away the photo's own mouth: what opens it wholly, what smiles in part; then close the lips."""
+    opens = ("jaw", "mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper")
+    kept = np.array(
+        [
+            (0.0 if name.startswith(opens) else _KEPT_SMILE) if name.startswith(("mouth", "jaw")) else 1.0
+            for name in SHAPES
+        ]
+    )
+    moved: Floats = -np.tensordot(fit.expression * (1 - kept), deltas, 1)
+    for _ in range(4):
+        now = positions + moved
+        top, bottom = lip_curves(head, now)
+        gap, line = _gap_along(top, bottom, now[:, 0])
+        gap = np.where(np.abs(gap) > 0, gap + _SEAL_OVERLAP, 0)
+        # The lower lip has further to go than the upper: a jaw closes, an upper lip only rests.
+        under = -0.7 * gap * np.exp(-((np.maximum(now[:, 1] - line, 0) / (0.09 * height)) ** 2))
+        over = 0.3 * gap * np.exp(-((np.maximum(line - now[:, 1], 0) / (0.07 * height)) ** 2))
+        near = np.abs(now[:, 1] - line) < 0.2 * height
+        moved[:, 1] += (lower * under + (1 - lower) * over) * near
+    return moved
+
+
+def _facing(
+    triangles: NDArray[np.int32],
+    positions: Floats,
+    points: NDArray[np.float32],
+    inside: Floats,
+    height: float,
+) -> NDArray[np.int32]:
+    """Drop triangles that face away, except near lips, nostrils and lids, where movement turns them over."""
+    corners = positions[triangles]
+    one, two = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]
+    front = area * np.sign(np.median(area)) > 0
+    lips = distances(positions[:, :2], points[OUTER_LIPS, :2]).min(axis=1) < 0.13 * height
+    nose = distances(positions[:, :2], points[NOSTRILS, :2]).min(axis=1) < 0.09 * height
+    kept = lips | nose | (inside > 0.07 * height)
+    result: NDArray[np.int32] = triangles[front | kept[triangles].any(axis=1)]
+    return result
+
+
+def _texture(
+    head: HeadModel,
+    positions: Floats,
+    triangles: NDArray[np.int32],
+    points: NDArray[np.float32],
+    height: float,
+    size: int,
+) -> Floats:
+    """Where in the photo each vertex takes its colour: its own place where it is seen.
+
+    A vertex hidden at rest (inside the lips, behind the lids, in the nostrils) takes the colours of its
+    seen neighbours: on the rings by mirroring about the innermost seen ring, elsewhere by spreading.
+    """
+    texture = positions[:, :2].copy()
+    seen = _seen(positions, triangles, size)
+    used = np.zeros(len(positions), bool)
+    used[triangles] = True
+    known = seen.copy()
+    near = np.zeros(len(positions), bool)
+    for run, reach in (
+        (OUTER_LIPS, 0.06),
+        (NOSTRILS, 0.035),
+        (EYES[0][1] + EYES[0][2], 0.035),
+        (EYES[1][1] + EYES[1][2], 0.035),
+    ):
+        near |= distances(positions[:, :2], points[run, :2]).min(axis=1) < reach * height
+    known |= used & ~near
+    for rings in head.rings:
+        for column in rings.T:
+            hidden = int(np.argmax(seen[column])) if seen[column].any() else 0
+            for depth in range(hidden - 1, -1, -1):
+                outer = hidden + 0.6 * (hidden - depth)
+                low = min(int(outer), len(column) - 2)
+                share = min(outer - low, 1.0)
+                texture[column[depth]] = (1 - share) * texture[column[low]] + share * texture[column[low + 1]]
+            known[column] = True
+    links = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    links = np.concatenate([links, links[:, ::-1]])
+    for _ in range(40):
+        edge = links[known[links[:, 1]] & ~known[links[:, 0]]]
+        if not len(edge):
+            break
+        total, count = np.zeros((len(positions), 2)), np.zeros(len(positions))
+        np.add.at(total, edge[:, 0], texture[edge[:, 1]])
+        np.add.at(count, edge[:, 0], 1)
+        new = count > 0
+        texture[new] = total[new] / count[new, None]
+        known |= new
+    return texture
+
+
+def _seen(positions: Floats, triangles: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
+    """Find the vertices of every triangle that owns a pixel at rest.
+
+    With their own place as texture, the picture at rest is the photo, exactly.
+    """
+    corners = positions[triangles].reshape(-1, 3).astype(np.float32)
+    alone = np.arange(len(corners), dtype=np.int32).reshape(-1, 3)
+    owner = np.full((size, size, 1), -1, np.float32)
+    numbers = np.repeat(np.arange(len(triangles), dtype=np.float32), 3)[:, None]
+    raster_attributes(corners, alone, numbers, owner, np.full((size, size), np.inf, np.float32))
+    found = np.unique(np.round(owner[owner >= 0]).astype(np.int64))
+    seen = np.zeros(len(positions), bool)
+    seen[triangles[found]] = True
+    return seen
+
+
+def _away_from_lip_line(
+    head: HeadModel, texture: Floats, points: NDArray[np.float32], lower: Floats, height: float
+) -> Floats:
+    """Shift the colours next to the lip line outwards: opened lips must not carry its shadow with them."""
+    top, bottom = points[INNER_LIPS_TOP, :2], points[INNER_LIPS_BOTTOM, :2]
+    x, y = texture[:, 0], texture[:, 1]
+    upper_line, lower_line = (np.interp(x, line[:, 0], line[:, 1]) for line in (top, bottom))
+    left, right = float(top[0, 0]), float(top[-1, 0])
+    inside = smoothstep(np.minimum(x - left, right - x) / (0.06 * height))
+    reach = 0.011 * height
+    above = np.exp(-((np.maximum(upper_line - y, 0) / (1.6 * reach)) ** 2))
+    below = np.exp(-((np.maximum(y - lower_line, 0) / (1.6 * reach)) ** 2))
+    shift = np.zeros_like(texture)
+    near = np.abs(y - (upper_line + lower_line) / 2) < 0.12 * height
+    shift[:, 1] = reach * (lower * below - (1 - lower) * above) * inside * near
+    return shift
+
+
+def _distance_inside(outline: NDArray[np.float32], places: Floats) -> Floats:
+    """Signed distance of places [n, 2] to a closed outline, positive inside."""
+    polygon = outline.astype(np.float32).reshape(-1, 1, 2)
+    return np.array([cv2.pointPolygonTest(polygon, (float(x), float(y)), True) for x, y in places])

@@ -1,0 +1,165 @@
+"""From a photo and the landmarks of its face to a portrait."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.background_layer import build_background
+from mien.engine.errors import PhotoError, PictureTooSmall
+from mien.engine.eye_layer import build_eye
+from mien.engine.face_layer import FaceLayer, build_face
+from mien.engine.face_points import EYES
+from mien.engine.head import HeadModel, load_head
+from mien.engine.head_fit import Floats, HeadFit, fit_head
+from mien.engine.landmarks import FaceLandmarks
+from mien.engine.mouth_layer import build_mouth
+from mien.engine.portrait import Portrait
+
+SMALLEST_FACE: Final = 90
+"""A face of fewer pixels from forehead to chin has no lips to speak of."""
+
+FURTHEST_YAW: Final = np.deg2rad(42)
+FURTHEST_PITCH: Final = np.deg2rad(32)
+"""A face turned further hides one of its halves."""
+
+_USUAL_PITCH: Final = np.deg2rad(-8)
+"""What the fit says of people who look straight into a camera: the mean head is held high."""
+
+_FACE_SHARE: Final = 0.46
+"""The face's height as a share of the crop's side."""
+
+_PIVOT: Final = np.array([0.0, 0.46, 0.24])
+"""Where the neck turns, in the head model."""
+
+_NEGLIGIBLE: Final = 0.02
+"""Movements below so many pixels at full weight are dropped."""
+
+
+class FaceTurned(PhotoError):
+    """The face in the photo is turned too far away from the viewer."""
+
+
+def prepare_portrait(
+    picture: NDArray[np.uint8], face: FaceLandmarks, *, name: str, size: int = 512
+) -> Portrait:
+    """Fit the head model to a photo's face and build every layer that moves.
+
+    picture: an upright photo, RGB uint8[H, W, 3]. size: the side of the portrait's picture, even. Raises
+    PictureTooSmall or FaceTurned where no good portrait can come out.
+    """
+    height = float(np.ptp(face.points[:468, 1]))
+    if height < SMALLEST_FACE or min(picture.shape[:2]) < SMALLEST_FACE:
+        raise PictureTooSmall(
+            f"The face is {height:.0f} pixels high, and at least {SMALLEST_FACE} are needed.",
+            remedy="Use a larger photo, or one taken from closer.",
+        )
+    crop, points = _crop(picture, face.points, size)
+    head = load_head()
+    fit = fit_head(head, points, face.shapes)
+    if abs(fit.yaw) > FURTHEST_YAW or abs(fit.pitch - _USUAL_PITCH) > FURTHEST_PITCH:
+        raise FaceTurned(
+            f"The face is turned {np.rad2deg(fit.yaw):+.0f} degrees sideways and "
+            f"{np.rad2deg(fit.pitch - _USUAL_PITCH):+.0f} up.",
+            remedy="Use a photo in which the face looks at the camera, or nearly so.",
+        )
+    return _assemble(head, fit, crop, points, name)
+
+
+def _crop(
+    picture: NDArray[np.uint8], points: NDArray[np.float32], size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Cut a square round the face and scale it; landmarks come along, pixel centres at whole numbers."""
+    low, high = points[:468, :2].min(axis=0), points[:468, :2].max(axis=0)
+    tall = max(float(high[1] - low[1]), 1.1 * float(high[0] - low[0]))
+    rows, columns = picture.shape[:2]
+    side = min(round(tall / _FACE_SHARE), rows, columns)
+    centre = (low + high) / 2 + [0, 0.12 * tall]
+    left = int(np.clip(round(centre[0] - side / 2), 0, columns - side))
+    top = int(np.clip(round(centre[1] - side / 2), 0, rows - side))
+    cut = picture[top : top + side, left : left + side]
+    method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+    crop = np.ascontiguousarray(cv2.resize(cut, (size, size), interpolation=method), np.uint8)
+    scale = size / side
+    moved = points.astype(np.float32) * np.float32(scale)
+    moved[:, :2] -= np.array([left * scale + 0.5, top * scale + 0.5], np.float32)
+    return crop, moved
+
+
+def _assemble(
+    head: HeadModel, fit: HeadFit, picture: NDArray[np.uint8], points: NDArray[np.float32], name: str
+) -> Portrait:
+    size = len(picture)
+    face = build_face(head, fit, points, size)
+    upper_moved, lower_moved = _lips_moved(head, fit, face)
+    mouth = build_mouth(
+        head, fit, picture, points, upper_moved=upper_moved, lower_moved=lower_moved, parted=face.lips_parted
+    )
+    ground = build_background(head, fit, face, points, size)
+    eyes = {
+        side: build_eye(head, fit, picture, points, ball=f"{side}_eye", lids=top + bottom[-2:0:-1], iris=iris)
+        for side, top, bottom, _, iris in EYES
+    }
+    runs = np.cumsum([0, len(face.positions), len(mouth.positions), len(ground.positions)])
+    vertices = np.concatenate([ground.face_positions, mouth.positions, ground.positions])
+    deltas = np.concatenate([ground.face_deltas, mouth.deltas, ground.deltas], axis=1)
+    used = np.ones(len(vertices), bool)
+    used[: runs[1]] = False
+    used[face.triangles] = True
+    used[head.landmark_corners] = True
+    starts, rows, values = _sparse(deltas, used)
+    hidden = np.zeros((len(mouth.positions), 2))
+    return Portrait(
+        name=name,
+        picture=picture,
+        landmarks=points,
+        scale=fit.scale,
+        pivot=fit.project(_PIVOT).astype(np.float32),
+        vertices=vertices.astype(np.float32),
+        runs=runs.astype(np.int64),
+        share=np.concatenate([ground.face_share, np.ones(len(hidden)), ground.share]).astype(np.float32),
+        texture=np.concatenate([face.texture, hidden, ground.positions[:, :2]]).astype(np.float32),
+        parted_texture=np.concatenate([face.parted_texture, hidden, ground.positions[:, :2]]).astype(
+            np.float32
+        ),
+        delta_starts=starts,
+        delta_rows=rows,
+        delta_values=values,
+        face_triangles=face.triangles.astype(np.int32),
+        grid_triangles=(ground.triangles + runs[2]).astype(np.int32),
+        mouth_triangles=(mouth.triangles + runs[1]).astype(np.int32),
+        mouth_paint=mouth.paint,
+        mouth_cavity=mouth.cavity,
+        mouth_photo=mouth.photo,
+        lips_parted=face.lips_parted,
+        left_eye_picture=eyes["left"].picture,
+        left_eye=eyes["left"].numbers,
+        right_eye_picture=eyes["right"].picture,
+        right_eye=eyes["right"].numbers,
+    )
+
+
+def _lips_moved(head: HeadModel, fit: HeadFit, face: FaceLayer) -> tuple[Floats, Floats]:
+    """How far the lips lie from where the fitted model alone puts them: teeth follow their lip."""
+    run = head.part("face")
+    model = head.vertices[run] + np.tensordot(fit.identity, head.identities[:, run], 1)
+    model = model + np.tensordot(fit.expression, head.shapes[:, run], 1)
+    moved = (face.positions - fit.project(model))[:, :2]
+    rings = head.rings[0][8:]
+    half = rings.shape[1] // 2
+    quarter = half // 4
+    upper = moved[rings[:, quarter : half - quarter]].mean(axis=(0, 1))
+    lower = moved[rings[:, half + quarter : -quarter]].mean(axis=(0, 1))
+    return upper, lower
+
+
+def _sparse(
+    deltas: Floats, used: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """Keep, for each shape, the vertices that it visibly moves."""
+    moves = (np.abs(deltas).max(axis=2) > _NEGLIGIBLE) & used
+    rows = [np.flatnonzero(row) for row in moves]
+    starts = np.cumsum([0, *(len(row) for row in rows)])
+    values = np.concatenate([delta[row] for delta, row in zip(deltas, rows, strict=True)])
+    return starts.astype(np.int64), np.concatenate(rows).astype(np.int32), values.astype(np.float32)

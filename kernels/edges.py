@@ -1,0 +1,132 @@
+"""Tidy the edges of what raster_texture drew.
+
+map_x, map_y: float32[H, W]     where in the photo each pixel takes its colour
+depth: float32[H, W]            +inf where no triangle was drawn
+box: left, top, right, bottom in pixels, the last two not included
+
+The outermost pixels of the picture are left alone.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.kernels.compiling import compiled
+
+
+@compiled
+def spread_map(
+    map_x: NDArray[np.float32],
+    map_y: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    box: tuple[int, int, int, int],
+) -> None:
+    """Carry the map one pixel beyond what was drawn, in place: soft edges then mix skin with skin."""
+    height, width = depth.shape
+    left, top, right, bottom = box
+    for y in range(max(top, 1), min(bottom, height - 1)):
+        for x in range(max(left, 1), min(right, width - 1)):
+            if np.isfinite(depth[y, x]):
+                continue
+            count = 0
+            total_x, total_y = 0.0, 0.0
+            for dy in range(-1, 2):
+                for dx in range(-1, 2):
+                    if np.isfinite(depth[y + dy, x + dx]):
+                        count += 1
+                        total_x += np.float64(map_x[y + dy, x + dx]) - dx
+                        total_y += np.float64(map_y[y + dy, x + dx]) - dy
+            if count > 0:
+                map_x[y, x] = total_x / count
+                map_y[y, x] = total_y / count
+
+
+@compiled
+def soften_jumps(
+    picture: NDArray[np.uint8],
+    source: NDArray[np.uint8],
+    map_x: NDArray[np.float32],
+    map_y: NDArray[np.float32],
+    box: tuple[int, int, int, int],
+    jump: float,
+) -> None:
+    """Blur picture, uint8[H, W, 3], by a 3x3 binomial of source where the map jumps by more than `jump` px.
+
+    That is where one piece of skin passes before another: lids, lips, nose and jaw.
+    """
+    height, width = map_x.shape
+    left, top, right, bottom = box
+    for y in range(max(top, 1), min(bottom, height - 1)):
+        for x in range(max(left, 1), min(right, width - 1)):
+            u, v = map_x[y, x], map_y[y, x]
+            largest = abs(map_x[y, x + 1] - u) + abs(map_y[y, x + 1] - v)
+            largest = max(largest, abs(map_x[y, x - 1] - u) + abs(map_y[y, x - 1] - v))
+            largest = max(largest, abs(map_x[y + 1, x] - u) + abs(map_y[y + 1, x] - v))
+            largest = max(largest, abs(map_x[y - 1, x] - u) + abs(map_y[y - 1, x] - v))
+            if largest <= jump:
+                continue
+            for c in range(3):
+                total = 4 * np.int64(source[y, x, c]) + 8
+                total += 2 * (np.int64(source[y - 1, x, c]) + np.int64(source[y + 1, x, c]))
+                total += 2 * (np.int64(source[y, x - 1, c]) + np.int64(source[y, x + 1, c]))
+                total += np.int64(source[y - 1, x - 1, c]) + np.int64(source[y - 1, x + 1, c])
+                total += np.int64(source[y + 1, x - 1, c]) + np.int64(source[y + 1, x + 1, c])
+                picture[y, x, c] = total // 16
+
+
+def spread_map_reference(
+    map_x: NDArray[np.float32],
+    map_y: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    box: tuple[int, int, int, int],
+) -> None:
+    """Say what spread_map means."""
+    rows, columns = _within(depth.shape, box)
+    drawn = np.isfinite(depth)
+    shifts = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    count = sum(np.roll(drawn, (-dy, -dx), (0, 1)).astype(np.int64) for dy, dx in shifts)
+    chosen = np.zeros_like(drawn)
+    chosen[rows, columns] = True
+    chosen &= ~drawn & (count > 0)
+    for plane, axis in ((map_x, 1), (map_y, 0)):
+        total = np.zeros(depth.shape)
+        for shift in shifts:
+            value = np.where(drawn, plane.astype(np.float64), 0.0)
+            value = np.where(
+                np.roll(drawn, (-shift[0], -shift[1]), (0, 1)),
+                np.roll(value, (-shift[0], -shift[1]), (0, 1)) - shift[axis],
+                0.0,
+            )
+            total = total + value
+        plane[chosen] = (total[chosen] / np.asarray(count)[chosen]).astype(np.float32)
+
+
+def soften_jumps_reference(
+    picture: NDArray[np.uint8],
+    source: NDArray[np.uint8],
+    map_x: NDArray[np.float32],
+    map_y: NDArray[np.float32],
+    box: tuple[int, int, int, int],
+    jump: float,
+) -> None:
+    """Say what soften_jumps means."""
+    rows, columns = _within(map_x.shape, box)
+    steps = [
+        np.abs(np.roll(map_x, shift, axis) - map_x) + np.abs(np.roll(map_y, shift, axis) - map_y)
+        for axis in (0, 1)
+        for shift in (-1, 1)
+    ]
+    chosen = np.zeros(map_x.shape, bool)
+    chosen[rows, columns] = True
+    chosen &= np.max(steps, axis=0) > jump
+    weights = {(dy, dx): (2 - abs(dy)) * (2 - abs(dx)) for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
+    total = 8 + sum(
+        weight * np.roll(source, shift, (0, 1)).astype(np.int64) for shift, weight in weights.items()
+    )
+    picture[chosen] = (np.asarray(total) // 16).astype(np.uint8)[chosen]
+
+
+def _within(shape: tuple[int, ...], box: tuple[int, int, int, int]) -> tuple[slice, slice]:
+    left, top, right, bottom = box
+    rows = slice(max(top, 1), max(min(bottom, shape[0] - 1), max(top, 1)))
+    columns = slice(max(left, 1), max(min(right, shape[1] - 1), max(left, 1)))
+    return rows, columns
