@@ -1,9 +1,12 @@
-"""One TensorFlow Lite net on one CPU thread, NumPy in and NumPy out."""
+"""One TensorFlow Lite net, NumPy in and NumPy out, run by OpenCV."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from mien.engine.errors import AssetError
@@ -15,27 +18,30 @@ class TfliteNet:
     def __init__(self, model: bytes, *, name: str, input_shape: Sequence[int]) -> None:
         """Load the net, which must take `input_shape`. Raises AssetError when it does not or cannot load."""
         try:
-            self._interpreter = Interpreter(model_content=model, num_threads=1)
-            self._interpreter.allocate_tensors()
-        except (RuntimeError, ValueError) as error:
-            raise _damaged(name, str(error)) from error
-        (entry,) = self._interpreter.get_input_details()
-        if tuple(entry["shape"]) != tuple(input_shape):
-            raise _damaged(name, f"it takes {tuple(entry['shape'])}, not {tuple(input_shape)}")
-        self._input = int(entry["index"])
-        self._outputs = {
-            str(output["name"]): int(output["index"]) for output in self._interpreter.get_output_details()
-        }
+            self._net = _read_net(model)
+            self._outputs: tuple[str, ...] = tuple(self._net.getUnconnectedOutLayersNames())
+            self.run(np.zeros(input_shape, np.float32))
+        except cv2.error as error:
+            raise AssetError(
+                f"The net {name} of the landmark model cannot be used: {error.err or error}.",
+                remedy="Remove the landmark model so that it is fetched again; `mien doctor` says where it lies.",
+            ) from error
 
     def run(self, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Return the outputs by name, copies that belong to the caller."""
-        self._interpreter.set_tensor(self._input, values)
-        self._interpreter.invoke()
-        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
+        """Return the outputs by name, copies that belong to the caller. Pictures come as [1, H, W, 3]."""
+        planes: Any = np.ascontiguousarray(values.transpose(0, 3, 1, 2)) if values.ndim == 4 else values
+        self._net.setInput(planes)
+        outputs = self._net.forward(self._outputs)
+        return {output: array.copy() for output, array in zip(self._outputs, outputs, strict=True)}
 
 
-def _damaged(name: str, reason: str) -> AssetError:
-    return AssetError(
-        f"The net {name} of the landmark model cannot be used: {reason}.",
-        remedy="Remove the landmark model so that it is fetched again; `mien doctor` says where it lies.",
-    )
+def _read_net(model: bytes) -> Any:
+    """Load a net into OpenCV's classic engine: the new one of OpenCV 5 gives a single output of each net.
+
+    It goes through a file because the loader that takes bytes does not heed the choice of engine.
+    """
+    with TemporaryDirectory(prefix="mien-") as folder:
+        file = Path(folder) / "net.tflite"
+        file.write_bytes(model)
+        classic = getattr(cv2.dnn, "ENGINE_CLASSIC", None)
+        return cv2.dnn.readNetFromTFLite(str(file), *([] if classic is None else [classic]))
