@@ -134,6 +134,19 @@ class CountingLandmarker:
 
 
 @pytest.fixture
+def counting_landmarker() -> type[CountingLandmarker]:
+    return CountingLandmarker
+
+
+@pytest.fixture
+def preparing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let photos become small portraits at once."""
+    monkeypatch.setattr(
+        studio, "prepare_portrait", lambda picture, face, name: SmallPortrait(name=name, picture=picture)
+    )
+
+
+@pytest.fixture
 def shelf(monkeypatch: pytest.MonkeyPatch) -> PortraitShelf:
     monkeypatch.setattr(portraits, "builtin_portraits", lambda: GALLERY)
     monkeypatch.setattr(portraits, "open_builtin", PORTRAITS.__getitem__)

@@ -365,16 +365,18 @@ function showStill(portrait) {
   const still = byId("still");
   still.src = portrait.picture;
   still.alt = portrait.name;
-  if (session) restart();
+  if (session) restart(); // one that is just starting asks for the chosen portrait by itself
 }
 
 /** A session keeps its portrait: another one takes another session. */
-function restart() {
+async function restart() {
+  const mine = ++attempt;
   const before = session;
   session = null;
-  before.close();
-  microphone.close();
-  start();
+  show("connecting");
+  stage.dataset.picture = "still";
+  await before.close();
+  if (mine === attempt) start();
 }
 
 /** Asks the server what it has. Returns whether it answered. */

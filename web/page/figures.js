@@ -9,7 +9,8 @@ const PART_NAMES = {
   perform: "Motion",
   draw: "Drawing",
   encode: "Encoding",
-  queue: "Queue",
+  hand_over: "Hand-over",
+  convert: "Conversion",
   send: "Sending",
 };
 
@@ -135,9 +136,11 @@ function put(id, text) {
 }
 
 function number(value, digits) {
-  return Number.isFinite(value) ? value.toFixed(digits) : "–";
+  if (!Number.isFinite(value)) return "–";
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? text.replace("-", "") : text;
 }
 
 function milliseconds(value) {
-  return Number.isFinite(value) ? `${value.toFixed(0)} ms` : "–";
+  return Number.isFinite(value) ? `${number(value, 0)} ms` : "–";
 }

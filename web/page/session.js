@@ -4,6 +4,7 @@ import { problem, serverProblem } from "./problems.js";
 
 const GATHER_WITHIN_MS = 2000;
 const CONNECT_WITHIN_MS = 12000;
+const LEAVE_WITHIN_MS = 3000;
 
 /** Says where the socket is, also behind a path prefix. */
 function socketAddress() {
@@ -68,10 +69,12 @@ export class Session extends EventTarget {
     await this.#sender?.replaceTrack(track);
   }
 
-  /** Ends the session. */
+  /** Ends the session. Resolves once the server has given its place to others, or does not say so. */
   close() {
+    const left = this.#socket ? closed(this.#socket) : Promise.resolve();
     this.#send({ type: "bye" });
     this.#end(null);
+    return left;
   }
 
   async #open(track, settings) {
@@ -164,6 +167,15 @@ export class Session extends EventTarget {
   #fire(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+/** Waits for the socket's end: the server answers the close once the session is gone. */
+function closed(socket) {
+  if (socket.readyState === WebSocket.CLOSED) return Promise.resolve();
+  return new Promise((resolve) => {
+    setTimeout(resolve, LEAVE_WITHIN_MS);
+    socket.addEventListener("close", resolve);
+  });
 }
 
 /** Waits until every ICE candidate is in the offer: the server takes no later ones. */
