@@ -260,6 +260,7 @@ class Pipeline:
         """Forget all sound that has not left: it is neither heard nor shown later, and the mouth closes."""
         self._generation += 1
         self._hush = True
+        self._ear = DecimationState()  # its memory holds 2 ms of the old sound
         self.jitter.clear()
         self._speech.clear()
         self._outlet.hush()
@@ -309,13 +310,18 @@ class Pipeline:
             await self._time.sleep_until(clock.due)
             late = self._time.now() - clock.due
             if late > self.TOO_LATE_TO_MAKE_UP:
-                missed = late // TICK
-                clock.skip(missed)
-                self.stats.ticks_skipped += missed
-                self.stats.frames_dropped += missed
-                late -= missed * TICK
+                late -= self._skip(clock, late // TICK)
             await self._wait_for_sound(clock)
             await self._tick(clock, draw=late <= self.TOO_LATE_TO_DRAW)
+
+    def _skip(self, clock: MediaClock, ticks: int) -> int:
+        """Let missed ticks go, with the sound that came for them; return how long they were, in ns."""
+        clock.skip(ticks)
+        self.stats.ticks_skipped += ticks
+        self.stats.frames_dropped += ticks
+        while self.jitter.discard_tick():
+            pass
+        return ticks * TICK
 
     async def _wait_for_sound(self, clock: MediaClock) -> None:
         if self.mode is not Mode.MIRROR or self.jitter.available >= SAMPLES_PER_TICK:

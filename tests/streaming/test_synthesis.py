@@ -49,9 +49,7 @@ def test_each_sentence_is_a_block_of_audible_speech(hibari: HibariSynthesizer) -
 
 def test_the_first_block_does_not_wait_for_the_rest(hibari: HibariSynthesizer) -> None:
     hibari.warm_up()
-    text = (
-        "One thing is certain. " + "This sentence is here to make the text long, and it goes on and on. " * 8
-    )
+    text = "One thing is certain. " + "This sentence makes the text long, and it goes on and on. " * 8
     began = time.thread_time()
     blocks = hibari.stream(text)
     next(blocks)
