@@ -189,6 +189,18 @@ _BREATH_RISE: Final = 0.004
 _BREATH_NOSTRILS: Final = 0.02
 
 
+_COMPOSURE: Final = {
+    "mouthPressLeft": 0.06,
+    "mouthPressRight": 0.06,
+    "mouthRollLower": 0.06,
+    "mouthRollUpper": 0.05,
+    "mouthShrugLower": 0.05,
+}
+"""A mouth held lightly shut. A photo's own smile or parted lips give way to it as the face wakes, and stay
+away: a renderer shows them only while the mouth has no weights at all, and a face that bared its teeth in
+every pause would not be silent."""
+
+
 def _idle_frame(state: IdleState) -> Motion:
     frame = float(state.frame)
     motion = np.zeros(CHANNELS, np.float32)
@@ -206,11 +218,14 @@ def _idle_frame(state: IdleState) -> Motion:
     motion[GAZE_SLICE] = np.add(state.fixation.gaze(frame), waking * tremor[:2])
     _set_both(motion, "eyeBlink", state.blink.closure(frame))
 
-    # A closed mouth is never quite still: its corners, a press of the lips, a little roll. None parts them.
+    # A composed mouth is never quite still: its corners, a press of the lips, a little roll. None parts them.
+    for name, weight in _COMPOSURE.items():
+        motion[INDEX[name]] = waking * weight
     motion[INDEX["mouthSmileLeft"]] = 0.012 * max(drift[6] + 0.3 * drift[7], 0.0)
     motion[INDEX["mouthSmileRight"]] = 0.012 * max(drift[6] - 0.3 * drift[7], 0.0)
-    _set_both(motion, "mouthPress", 0.02 * max(drift[8], 0.0))
-    motion[INDEX["mouthRollLower"]] = 0.015 * max(drift[9], 0.0)
+    motion[INDEX["mouthPressLeft"]] += 0.02 * max(drift[8], 0.0)
+    motion[INDEX["mouthPressRight"]] += 0.02 * max(drift[8], 0.0)
+    motion[INDEX["mouthRollLower"]] += 0.015 * max(drift[9], 0.0)
     motion[INDEX["browInnerUp"]] = 0.025 * max(drift[10], 0.0)
     _set_both(motion, "eyeSquint", 0.03 * max(drift[11], 0.0))
     return motion

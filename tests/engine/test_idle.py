@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mien.engine.head import mouth_opening
 from mien.engine.idle import WIDEST_GAZE, aim_eyes, idle_motion, start_idle
 from mien.engine.lips import OPENING_NAMES
 from mien.engine.motion import CHANNELS, GAZE_SLICE, INDEX, ROTATION_SLICE, SHAPE_SLICE, TRANSLATION_SLICE
@@ -73,6 +74,7 @@ def test_lips_live_and_stay_closed(life: np.ndarray) -> None:
     assert not life[:, [INDEX[name] for name in OPENING_NAMES]].any()
     smile = life[:, INDEX["mouthSmileLeft"]]
     assert smile.std() > 0.001
+    assert not mouth_opening(life).any()
     assert smile.max() < 0.05
 
 
