@@ -1,11 +1,11 @@
 """Draw the portraits that are mien's own: people who do not exist, drawn wholly by this script.
 
-    python tools/draw_portrait.py                  # both, into build/portraits/
+    python tools/draw_portrait.py                # both, into build/portraits/
     python tools/draw_portrait.py --only iris --out /tmp
 
 The face is a relief lit by two lamps, the rest is painted in layers whose edges are drawn at four times the
-picture's size. One unit of the drawing is half a face width, with the origin between eyes and nose, x right, y
-down. Everything random is seeded, so the same pixels come out each time.
+picture's size. One unit of the drawing is half a face width, with the origin between eyes and nose, x right,
+y down. Everything random is seeded, so the same pixels come out each time.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ BRAM = Look(
 LOOKS = {look.name: look for look in (IRIS, BRAM)}
 
 
-# ---- lines and areas ------------------------------------------------------------------------------------------
+# ---- lines and areas ------------------------------------------------------------------------------------
 
 
 def curve(points: object, *, closed: bool = False, steps: int = 24) -> Points:
@@ -213,6 +213,11 @@ def bump(x: Floats, y: Floats, at: tuple[float, float], wide: float, high: float
     return np.exp(-(((x - at[0]) / wide) ** 2) - ((y - at[1]) / high) ** 2)
 
 
+def pair(x: Floats, y: Floats, at: tuple[float, float], wide: float, high: float) -> Floats:
+    """Return two such hills, one on either side of the face."""
+    return bump(x, y, at, wide, high) + bump(-x, y, at, wide, high)
+
+
 def ramp(values: Floats, colours: tuple[Colour, ...]) -> Floats:
     """Map 0..1 to colours, evenly spaced, float32[SIZE, SIZE, 3]."""
     stops = np.linspace(0, 1, len(colours))
@@ -230,7 +235,7 @@ def darken(picture: Floats, cover: Floats, colour: Colour) -> None:
     picture *= 1 - cover[..., None] * (1 - np.asarray(colour, np.float32) / 255)
 
 
-# ---- the parts ------------------------------------------------------------------------------------------------
+# ---- the parts ------------------------------------------------------------------------------------------
 
 LAMP = np.array([-0.42, -0.55, 0.72])
 FILL = np.array([0.85, 0.05, 0.45])
@@ -284,18 +289,17 @@ def lit(height: Floats, *, gloss: float) -> Floats:
 def relief(look: Look) -> Floats:
     """Return the face's height towards the viewer, in units."""
     x, y = grid()
-    side = np.abs(x)
     chin = look.outline[-1][1]
     dome = np.sqrt(np.clip(1 - (x / 1.16) ** 2 - ((y + 0.1) / 1.75) ** 2, 0.004, 1)) * 0.95
     bridge = 0.5 * (np.tanh((y + 0.28) / 0.24) - np.tanh((y - 0.34) / 0.07))
     height = dome
     height += 0.105 * np.exp(-((x / 0.150) ** 2)) * bridge * (0.55 + 0.45 * np.clip((y + 0.4) / 0.7, 0, 1))
     height += 0.120 * bump(x, y, (0, 0.29), 0.140, 0.115)
-    height += 0.085 * bump(side, y, (0.165, 0.335), 0.078, 0.075)
-    height -= 0.10 * bump(side, y, (0.40, -0.27), 0.25, 0.16)
-    height += 0.075 * bump(side, y, (EYE[0], EYE[1]), 0.21, 0.14)
-    height += 0.045 * bump(side, y, (0.42, -0.56), 0.34, 0.10)
-    height += 0.060 * bump(side, y, (0.58, 0.20), 0.26, 0.24)
+    height += 0.085 * pair(x, y, (0.165, 0.335), 0.078, 0.075)
+    height -= 0.10 * pair(x, y, (0.40, -0.27), 0.25, 0.16)
+    height += 0.075 * pair(x, y, (EYE[0], EYE[1]), 0.21, 0.14)
+    height += 0.045 * pair(x, y, (0.42, -0.56), 0.34, 0.10)
+    height += 0.060 * pair(x, y, (0.58, 0.20), 0.26, 0.24)
     height += 0.060 * bump(x, y, (0, 0.72), 0.40, 0.22)
     height += 0.030 * bump(x, y, (0, 0.675), 0.24, 0.055) + 0.035 * bump(x, y, (0, 0.80), 0.24, 0.08)
     height -= 0.020 * bump(x, y, (0, 0.53), 0.045, 0.08)
@@ -306,12 +310,11 @@ def relief(look: Look) -> Floats:
 
 def skin(picture: Floats, look: Look, face: Floats) -> None:
     x, y = grid()
-    side = np.abs(x)
     tone = ramp(lit(relief(look), gloss=0.22), look.skin)
-    for at, wide, high, strength in (((0.62, 0.26), 0.26, 0.20, 0.22), ((0.0, 0.32), 0.16, 0.10, 0.16)):
-        paint(tone, look.blush, strength * bump(side, y, at, wide, high))
+    for at, wide, high, strength in (((0.62, 0.26), 0.26, 0.20, 0.22), ((0.0, 0.32), 0.16, 0.10, 0.08)):
+        paint(tone, look.blush, strength * pair(x, y, at, wide, high))
     # Creases hold shade that two lamps alone do not give.
-    darken(tone, 0.45 * bump(side, y, (0.27, -0.30), 0.09, 0.14), (190, 140, 130))
+    darken(tone, 0.45 * pair(x, y, (0.27, -0.30), 0.09, 0.14), (190, 140, 130))
 
     edge = 1 - soften(face, 0.10)
     darken(tone, 0.75 * np.clip(edge * 1.6 - 0.15, 0, 1), (186, 128, 116))
@@ -451,14 +454,13 @@ def eye(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> N
         (170, 110, 104),
     )
 
-    line = np.linspace(0.2, 1.0, len(upper))
     lash_colour = tuple(int(c * 0.45) for c in look.brow)
-    thick = (0.022 + 0.014 * look.lashes) * line**0.6
+    thick = (0.016 + 0.016 * look.lashes) * np.sin(np.linspace(0.5, 2.75, len(upper)))
     paint(picture, lash_colour, 0.95 * area(ribbon(upper - [0, 0.006], thick), blur=0.002))
     lashes = []
-    for t in np.linspace(0.42, 1.0, int(22 * look.lashes)):
+    for t in np.linspace(0.40, 0.97, int(20 * look.lashes)):
         root = upper[min(int(t * len(upper)), len(upper) - 1)]
-        reach = look.lashes * (0.022 + 0.055 * t) * rng.uniform(0.75, 1.1)
+        reach = look.lashes * (0.020 + 0.042 * np.sin(t * 2.6)) * rng.uniform(0.75, 1.1)
         tip = root + np.array([side * reach * (t - 0.25) * 1.4, -reach * (1.1 - 0.5 * t)])
         bend = (root + tip) / 2 + np.array([side * 0.012, 0.006])
         lash = curve([root, bend, tip], steps=8)
@@ -556,7 +558,7 @@ def mouth(picture: Floats, look: Look) -> None:
     darken(picture, 0.26 * bump(x, y, (0, 0.735 + 0.190 * full), 0.20, 0.030), (150, 92, 84))
 
 
-# ---- hair -----------------------------------------------------------------------------------------------------
+# ---- hair -----------------------------------------------------------------------------------------------
 
 
 def strands(
@@ -566,7 +568,7 @@ def strands(
 
     Returns their tone 0..1 and the area that the lock covers.
     """
-    tones = np.full((SIZE * FINE, SIZE * FINE), 90, np.uint8)
+    tones = np.full((SIZE * FINE, SIZE * FINE), 30, np.uint8)
     length = len(inner)
     along = np.linspace(0, 1, length)
     order = rng.permutation(np.linspace(0, 1, count))
