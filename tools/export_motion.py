@@ -1,0 +1,235 @@
+"""Export the trained nets to ONNX, as the engine reads them, and write the training record.
+
+Writes motion_lips.onnx, motion_encoder.onnx, motion_denoiser.onnx and motion.json into --out. Each graph is
+checked against torch on random input before anything is kept. The lip refiner's graph ends with the step from
+the wanted lip gap to mouthClose (tools/lip_gap.py), so what leaves it are ARKit weights, 0..1.
+"""
+
+import argparse
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from build_motion_data import DOMAINS, GAP
+from lip_gap import FULL_GAP, MOUTH_GAP, STYLE_GAP
+from motion_nets import BINS, CHANNELS, ROWS, STYLES, WIDTH, WINDOW, LipRefiner
+from torch import Tensor, nn
+from train_sampler import Sampler
+from training import MotionData
+
+from mien.engine.timebase import FRAME_RATE
+
+OPSET: Final = 20
+LARGEST_DIFFERENCE: Final = 1e-2
+"""Between torch and ONNX Runtime with weights kept in half precision, on random input."""
+
+LOOK_AHEAD_FRAMES: Final = 2
+TOUCHING: Final = 0.05
+"""A wanted gap under this is a closure: nothing between the lips."""
+
+FIRM: Final = 0.08
+"""How much further than contact firmly closed lips go, as a share of what the jaw parts them."""
+
+FAINT: Final = 0.012
+"""Weights under this are noise of the net, not movement."""
+
+
+class ShippedLips(nn.Module):
+    """The lip refiner with the lips' geometry: features and style -> ARKit weights float32[B, W, 28]."""
+
+    gap_weights: Tensor
+    style_gap: Tensor
+
+    def __init__(self, refiner: LipRefiner) -> None:
+        super().__init__()
+        self.refiner = refiner
+        open_weights = torch.from_numpy(MOUTH_GAP.copy())
+        open_weights[GAP] = 0
+        self.register_buffer("gap_weights", open_weights)
+        self.register_buffer("style_gap", torch.from_numpy(STYLE_GAP.astype(np.float32)))
+        self.closing = -float(MOUTH_GAP[GAP])
+
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
+        """Return the mouth."""
+        said = self.refiner(features, style)
+        weights = ((said - FAINT) / (1 - FAINT)).clamp(0, 1)
+        gap = said[..., GAP]
+        parted = (weights * self.gap_weights).sum(-1) + (style * self.style_gap).sum(-1, keepdim=True)
+        firmness = 1 + FIRM * (-gap / 0.2).clamp(0, 1)
+        closed = (firmness * parted - FULL_GAP * (gap - TOUCHING).clamp(min=0)) / self.closing
+        return torch.cat([weights[..., :GAP], closed.clamp(0, 1)[..., None], weights[..., GAP + 1 :]], dim=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """One net to export: its module, an example of each input, and the output's name."""
+
+    name: str
+    module: nn.Module
+    inputs: dict[str, Tensor]
+    output: str
+
+
+def graphs(lips: LipRefiner, sampler: Sampler) -> list[Graph]:
+    """Return the three graphs with example inputs, batch 2."""
+    features, style = torch.rand(2, ROWS * WINDOW, BINS), torch.rand(2, STYLES)
+    denoiser_inputs = {
+        "noisy": torch.randn(2, WINDOW, CHANNELS),
+        "known": torch.randint(-1, 2, (2, WINDOW)).float(),
+        "tokens": torch.randn(2, WINDOW, WIDTH),
+        "style": style,
+        "style_known": torch.tensor([0.0, 1.0]),
+        "alpha": torch.rand(2),
+    }
+    return [
+        Graph("motion_lips", ShippedLips(lips), {"features": features, "style": style}, "mouth"),
+        Graph("motion_encoder", sampler.encoder, {"features": features}, "tokens"),
+        Graph("motion_denoiser", sampler.denoiser, denoiser_inputs, "clean"),
+    ]
+
+
+def export(graph: Graph, card: dict[str, Any], path: Path) -> float:
+    """Write one graph with its description; return its largest difference from torch on the examples."""
+    module = graph.module.eval()
+    program = torch.onnx.export(
+        module,
+        tuple(graph.inputs.values()),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=list(graph.inputs),
+        output_names=[graph.output],
+        dynamic_shapes=tuple({0: torch.export.Dim("batch", min=1, max=64)} for _ in graph.inputs),
+        verbose=False,
+    )
+    model = program.model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.initializer, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    del model.graph.value_info[:]
+    store_as_half(model)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "mien", json.dumps(card)
+    onnx.checker.check_model(model)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    difference = 0.0
+    for batch in (1, 2):
+        inputs = {name: value[:batch] for name, value in graph.inputs.items()}
+        with torch.no_grad():
+            wanted = module(*inputs.values()).numpy()
+        made = session.run([graph.output], {name: value.numpy() for name, value in inputs.items()})[0]
+        difference = max(difference, float(np.abs(made - wanted).max()))
+    if difference > LARGEST_DIFFERENCE:
+        raise SystemExit(f"{graph.name}: ONNX Runtime and torch differ by {difference:.1e}")
+    path.write_bytes(model.SerializeToString())
+    return difference
+
+
+def store_as_half(model: onnx.ModelProto) -> None:
+    """Keep large weights as float16 and widen them when the net is loaded: half the file, the same speed.
+
+    ONNX Runtime folds the casts of constants away as it opens a graph.
+    """
+    weights = [
+        w for w in model.graph.initializer if w.data_type == onnx.TensorProto.FLOAT and len(w.raw_data) > 4096
+    ]
+    casts = []
+    for weight in weights:
+        half = onnx.numpy_helper.to_array(weight).astype(np.float16)
+        wide = weight.name
+        weight.CopyFrom(onnx.numpy_helper.from_array(half, f"{wide}_half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{wide}_half"], [wide], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def describe(checkpoint: dict[str, Any], parameters: int) -> dict[str, Any]:
+    """Return what is worth keeping of a training: steps and the curve of its losses."""
+    return {
+        "parameters": parameters,
+        "steps": checkpoint["step"],
+        "batch": 48,
+        "losses": {
+            "columns": ["step", "position", "velocity", "acceleration"],
+            "rows": checkpoint["losses"][::10],
+        },
+    }
+
+
+def describe_data(path: Path) -> dict[str, Any]:
+    """Return clips and minutes of each domain, copies counted once."""
+    data = MotionData.read(path)
+    with np.load(path) as archive:
+        copies = int(archive["copies"]) if "copies" in archive.files else 4
+    domains = {}
+    for place, domain in enumerate(DOMAINS):
+        frames = data.frames[data.domain == place]
+        count = len(frames) // (copies + 1)
+        domains[domain] = {"clips": count, "minutes": round(float(frames[:count].sum()) / FRAME_RATE / 60, 1)}
+    return {"domains": domains, "spoilt_copies": copies}
+
+
+SOURCES: Final = {
+    "grid": "GRID corpus talker s1 (Cooke et al. 2006), CC BY 4.0: filmed lips, jaw, brows, head",
+    "kokoro": "speech made with Kokoro-82M (Apache-2.0); articulation authored, fitted to GRID",
+    "aligned": "speechocean762 (free for any use), LJSpeech (public domain); forced alignment, authored",
+    "facegood": "FACEGOOD Audio2Face (MIT): animator-made jaw, funnel, pucker, lower-lip roll",
+    "noise": "made: silence, noise, hum, knocks, breath, with a resting mouth",
+    "emotion": "authored from FACS prototypes with person-to-person variation; nothing filmed",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--lips", type=Path, required=True, help="checkpoint of tools/train_lips.py")
+    parser.add_argument("--sampler", type=Path, required=True, help="checkpoint of tools/train_sampler.py")
+    parser.add_argument("--data", type=Path, required=True, help="npz of tools/build_motion_data.py")
+    parser.add_argument("--scores", type=Path, help="JSON of tools/score_motion.py, to put into the record")
+    parser.add_argument("--out", type=Path, default=Path("engine/assets"), help="folder of the engine's nets")
+    arguments = parser.parse_args()
+
+    kept = {
+        "lips": torch.load(arguments.lips, weights_only=True),
+        "sampler": torch.load(arguments.sampler, weights_only=True),
+    }
+    lips, sampler = LipRefiner(), Sampler()
+    lips.load_state_dict(kept["lips"]["average"])
+    sampler.load_state_dict(kept["sampler"]["average"])
+    card = {
+        "version": 1,
+        "window_frames": WINDOW,
+        "bins": BINS,
+        "mean": [round(float(value), 6) for value in sampler.mean],
+        "std": [round(float(value), 6) for value in sampler.std],
+        "look_ahead_frames": LOOK_AHEAD_FRAMES,
+    }
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    record: dict[str, Any] = {
+        "commit": commit.stdout.strip(),
+        "seed": 0,
+        "data": describe_data(arguments.data),
+        "sources": SOURCES,
+        "nets": {
+            "lips": describe(kept["lips"], sum(p.numel() for p in lips.parameters())),
+            "sampler": describe(kept["sampler"], sum(p.numel() for p in sampler.parameters())),
+        },
+    }
+    for graph in graphs(lips, sampler):
+        path = arguments.out / f"{graph.name}.onnx"
+        difference = export(graph, card, path)
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, differs from torch by {difference:.1e}")
+    if arguments.scores:
+        record["scores"] = json.loads(arguments.scores.read_text())
+    (arguments.out / "motion.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

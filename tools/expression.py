@@ -1,0 +1,204 @@
+"""Emotions as what they do to a face: the prototypes that training adds to speech.
+
+Facial Action Coding System prototypes (Ekman, Friesen and Hager 2002; the emotion table of the EMFACS
+dictionary) put into ARKit's shapes, for the eight emotions of mien, at full intensity (3). Every person
+makes them in another strength and leaves some parts out, and nobody holds one still: `Person` draws both.
+Nothing here is filmed; it says so in the training record.
+
+A style is float32[8] as in engine: intensity / 3 at the emotion's place, zeros for neutral.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.motion import CHANNEL_NAMES, INDEX
+from mien.engine.timebase import FRAME_RATE
+
+EMOTIONS: Final = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
+
+Style = NDArray[np.float32]
+Motion = NDArray[np.float32]
+
+PROTOTYPES: Final[dict[str, dict[str, float]]] = {
+    "angry": {  # AU 4 + 5 + 7 + 23
+        "browDown": 0.85, "eyeSquint": 0.45, "eyeWide": 0.2, "noseSneer": 0.4, "mouthPress": 0.3,
+        "mouthFrown": 0.35, "mouthStretch": 0.12, "mouthUpperUp": 0.12, "mouthShrugLower": 0.2,
+        "jawForward": 0.15, "headPitch": -0.07,
+    },
+    "contempt": {  # AU 14, one side
+        "mouthDimpleLeft": 0.6, "mouthSmileLeft": 0.45, "mouthPressLeft": 0.3, "mouthUpperUpLeft": 0.12,
+        "eyeSquint": 0.25, "browOuterUpLeft": 0.3, "browDownRight": 0.25, "headPitch": 0.06, "headRoll": 0.05,
+        "headYaw": 0.04,
+    },
+    "disgusted": {  # AU 9 + 10 + 17
+        "noseSneer": 0.85, "mouthUpperUp": 0.4, "browDown": 0.5, "eyeSquint": 0.5, "cheekSquint": 0.4,
+        "mouthShrugLower": 0.3, "mouthFrown": 0.35, "headPitch": 0.03, "headYaw": -0.06,
+    },
+    "fear": {  # AU 1 + 2 + 4 + 5 + 20
+        "browInnerUp": 0.85, "browOuterUp": 0.3, "browDown": 0.15, "eyeWide": 0.75, "mouthStretch": 0.5,
+        "mouthLowerDown": 0.15, "mouthFrown": 0.15, "headPitch": 0.05, "headZ": 0.05,
+    },
+    "happy": {  # AU 6 + 12
+        "mouthSmile": 0.7, "cheekSquint": 0.7, "eyeSquint": 0.35, "mouthDimple": 0.25, "mouthUpperUp": 0.15,
+        "browInnerUp": 0.12, "browOuterUp": 0.15, "headPitch": 0.03, "headRoll": 0.03,
+    },
+    "neutral": {},
+    "sad": {  # AU 1 + 4 + 15 + 17
+        "browInnerUp": 0.8, "browDown": 0.25, "mouthFrown": 0.6, "mouthShrugLower": 0.35, "eyeSquint": 0.2,
+        "mouthPress": 0.1, "mouthPucker": 0.08, "headPitch": -0.1, "headRoll": 0.04,
+    },
+    "surprised": {  # AU 1 + 2 + 5 + 26
+        "browInnerUp": 0.85, "browOuterUp": 0.85, "eyeWide": 0.7, "mouthFunnel": 0.12, "mouthUpperUp": 0.08,
+        "headPitch": 0.05, "headZ": 0.03,
+    },
+}  # fmt: skip
+
+JAW: Final = {"angry": 1.15, "disgusted": 0.95, "fear": 1.05, "happy": 1.08, "sad": 0.8, "surprised": 1.2}
+"""How much further, or less far, each emotion opens the jaw in speech."""
+
+LIVELINESS: Final = {"angry": 1.4, "contempt": 0.7, "fear": 1.1, "happy": 1.4, "sad": 0.5, "surprised": 1.3}
+"""How much more, or less, head and brows move with the voice."""
+
+
+def _prototype_matrix() -> Motion:
+    matrix = np.zeros((len(EMOTIONS), len(CHANNEL_NAMES)), np.float32)
+    for row, emotion in enumerate(EMOTIONS):
+        for name, amount in PROTOTYPES[emotion].items():
+            sides = (name,) if name in INDEX else (f"{name}Left", f"{name}Right")
+            for side in sides:
+                matrix[row, INDEX[side]] = amount
+    return matrix
+
+
+PROTOTYPE_MATRIX: Final = _prototype_matrix()
+_JAW: Final = np.array([JAW.get(emotion, 1.0) - 1 for emotion in EMOTIONS], np.float32)
+_LIVELY: Final = np.array([LIVELINESS.get(emotion, 1.0) - 1 for emotion in EMOTIONS], np.float32)
+
+
+def draw_style(rng: np.random.Generator, *, neutral: float = 0.35, mixed: float = 0.15) -> Style:
+    """Draw a style: neutral, one emotion at an intensity within 0..3, or (`mixed`) two at once."""
+    style = np.zeros(len(EMOTIONS), np.float32)
+    if rng.random() < neutral:
+        return style
+    places = [place for place, emotion in enumerate(EMOTIONS) if emotion != "neutral"]
+    count = 2 if rng.random() < mixed else 1
+    for place in rng.choice(places, count, replace=False):
+        style[place] = rng.uniform(0.1, 1.0) / count
+    return style
+
+
+def jaw_factor(style: Style) -> float:
+    """Return what the style multiplies the jaw's opening by."""
+    return float(1 + style @ _JAW)
+
+
+def liveliness(style: Style) -> float:
+    """Return what the style multiplies the movements of head and brows by."""
+    return float(1 + style @ _LIVELY)
+
+
+def mean_offset(style: Style) -> Motion:
+    """Return the style's average face, float32[60], over people and time."""
+    return style @ PROTOTYPE_MATRIX
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """How one person shows emotion: a strength for each channel, about 1."""
+
+    strengths: Motion
+    """float32[60]."""
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Person":
+        """Draw a person: all of it stronger or weaker, each side and part for itself."""
+        overall = rng.lognormal(0, 0.15)
+        parts = rng.lognormal(0, 0.25, len(CHANNEL_NAMES)) * (rng.random(len(CHANNEL_NAMES)) > 0.06)
+        for name in CHANNEL_NAMES:
+            if name.endswith("Right") and name.removesuffix("Right") + "Left" in INDEX:
+                left = parts[INDEX[name.removesuffix("Right") + "Left"]]
+                parts[INDEX[name]] = left * rng.lognormal(0, 0.06)
+        return cls((overall * parts).clip(0, 1.8).astype(np.float32))
+
+    def show(self, rng: np.random.Generator, style: Style, effort: NDArray[np.float32]) -> Motion:
+        """Return the offsets of a style over time, float32[frames, 60].
+
+        effort: float32[frames], loudness in standard deviations: feeling swells with the voice, and drifts
+        over a second or two.
+        """
+        frames = len(effort)
+        drift = slow_noise(rng, frames, period_s=1.6)
+        swell = np.convolve(np.pad(effort, 6, mode="edge"), np.hanning(13) / 6, "valid")
+        level = np.clip(1 + 0.14 * drift + 0.08 * swell.clip(-2, 2), 0.4, 1.5)
+        return level[:, None].astype(np.float32) * (style @ PROTOTYPE_MATRIX * self.strengths)
+
+
+def slow_noise(rng: np.random.Generator, frames: int, *, period_s: float) -> NDArray[np.float64]:
+    """Return a smooth random curve of standard deviation 1 that turns about once a period."""
+    knots = int(np.ceil(frames / FRAME_RATE / period_s * 2)) + 4
+    values = rng.standard_normal(knots)
+    at = np.arange(frames) / FRAME_RATE / period_s * 2 + rng.uniform(0, 1) + 1
+    left = at.astype(int)
+    share = at - left
+    blend = 0.5 - 0.5 * np.cos(np.pi * share)
+    return ((1 - blend) * values[left] + blend * values[left + 1]) / 0.87
+
+
+def gesture_with_voice(
+    rng: np.random.Generator, effort: NDArray[np.float32], rest: NDArray[np.float32]
+) -> Motion:
+    """Move head and brows with the voice, float32[frames, 60]: what a calm talker does, before any emotion.
+
+    Nods and brow raises fall on some of the accents (peaks of loudness); the head sways, turns a little
+    between phrases, and comes to rest when the voice does.
+    """
+    frames = len(effort)
+    motion = np.zeros((frames, len(CHANNEL_NAMES)), np.float32)
+    speech = np.convolve(np.pad(1 - rest, 8, mode="edge"), np.hanning(17) / 8, "valid").clip(0, 1)
+    sway = {
+        "headPitch": 0.020,
+        "headYaw": 0.030,
+        "headRoll": 0.018,
+        "headX": 0.010,
+        "headY": 0.006,
+        "headZ": 0.01,
+    }
+    for name, size in sway.items():
+        amount = size * rng.lognormal(0, 0.3)
+        motion[:, INDEX[name]] = amount * speech * slow_noise(rng, frames, period_s=rng.uniform(1.2, 2.4))
+    nodding, raising = rng.uniform(0.3, 0.8), rng.uniform(0.1, 0.4)
+    for peak in accents(effort, rest):
+        at = np.arange(frames) - peak - rng.normal(0, 1)
+        bump = np.exp(-0.5 * (at / rng.uniform(2.5, 4.5)) ** 2).astype(np.float32)
+        if rng.random() < nodding:
+            size = rng.lognormal(0, 0.35)
+            motion[:, INDEX["headPitch"]] -= np.float32(0.045 * size) * bump
+            motion[:, INDEX["headY"]] += np.float32(0.008 * size) * bump
+        if rng.random() < raising:
+            size = np.float32(rng.lognormal(0, 0.35))
+            for name, amount in (
+                ("browInnerUp", 0.22),
+                ("browOuterUpLeft", 0.16),
+                ("browOuterUpRight", 0.16),
+            ):
+                motion[:, INDEX[name]] += amount * size * bump
+        elif rng.random() < 0.15:
+            for name in ("browDownLeft", "browDownRight", "eyeSquintLeft", "eyeSquintRight"):
+                motion[:, INDEX[name]] += np.float32(0.14) * bump
+    return motion
+
+
+def accents(effort: NDArray[np.float32], rest: NDArray[np.float32]) -> list[int]:
+    """Return the frames where the voice is loudest within 0.3 s and louder than its mean."""
+    smooth = np.convolve(np.pad(effort, 2, mode="edge"), np.ones(5) / 5, "valid")
+    reach = 7
+    return [
+        frame
+        for frame in range(len(smooth))
+        if rest[frame] < 0.5
+        and smooth[frame] > 0.2
+        and smooth[frame] == smooth[max(0, frame - reach) : frame + reach + 1].max()
+    ]

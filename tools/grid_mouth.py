@@ -1,0 +1,135 @@
+"""What GRID's filmed mouths did, in the units of our articulators.
+
+MediaPipe's scores for funnel, stretch, roll, lower-lip and upper-lip shapes hardly move on these clips, so
+the lips are measured from the landmarks, in distances between the outer eye corners; only the jaw comes
+from its score. Each clip's own resting mouth is taken away. The video trails the sound by 30 ms.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.timebase import FRAME_RATE
+
+VIDEO_LATE_S: Final = 0.03
+HELD_OUT_SHARE: Final = 16
+"""One clip in so many is held out."""
+
+FULL_GAP: Final = 0.12
+"""Inner-lip gap that counts as 1, in eye-corner distances: about its 95th percentile in speech."""
+
+JAW_GAIN: Final = 1.5
+"""MediaPipe's jawOpen reaches .32 (95th percentile) where ARKit's authors open .46."""
+
+REST_WIDER: Final = 0.010
+"""The talker's resting mouth is this much wider than the middle of his speech, in eye-corner distances."""
+
+JAW_NARROWS: Final = 0.06
+"""How far an opening jaw draws the corners in, for each unit of MediaPipe's jawOpen."""
+
+Track = NDArray[np.float64]
+
+
+def held_out(clip: str) -> bool:
+    """Say whether a clip is for testing only: decided by its name, so it never changes."""
+    return int.from_bytes(hashlib.sha256(clip.encode()).digest()[:4], "big") % HELD_OUT_SHARE == 0
+
+
+@dataclass(frozen=True, slots=True)
+class FilmedMouth:
+    """One clip's mouth and head, each float[frames] (head float[frames, 6]), on the sound's own clock."""
+
+    jaw: Track
+    gap: Track
+    pucker: Track
+    stretch: Track
+    upper_up: Track
+    scores: dict[str, Track]
+    """MediaPipe's scores as they came, by ARKit name."""
+
+    head: Track
+    """Pitch, yaw, roll in radians, then x, y, z in face widths: mien.engine.motion's, about the median."""
+
+    seen: NDArray[np.bool_]
+    """Whether the face was found in the frame."""
+
+
+def read_filmed(landmarks: Path, scores: Path) -> dict[str, FilmedMouth]:
+    """Read all clips: the npz of tools/label_grid.py and the shared one with MediaPipe's scores and poses."""
+    with np.load(landmarks) as archive:
+        places = {int(landmark): place for place, landmark in enumerate(archive["indices"])}
+        points = {name: archive[name].astype(np.float64) for name in archive.files if name != "indices"}
+    with np.load(scores, allow_pickle=False) as archive:
+        names = [str(name) for name in archive["names"]]
+        offsets = archive["offsets"]
+        all_scores = archive["bs"].astype(np.float64)
+        matrices = archive["face_matrix"].astype(np.float64)
+        clips = [str(clip) for clip in archive["clips"]]
+    filmed = {}
+    for row, clip in enumerate(clips):
+        frames = slice(offsets[row], offsets[row + 1])
+        mouth = _read_clip(points[clip], places, all_scores[frames], names, matrices[frames])
+        if mouth is not None:
+            filmed[clip] = mouth
+    return filmed
+
+
+def _read_clip(
+    points: Track, places: dict[int, int], scores: Track, names: list[str], matrices: Track
+) -> FilmedMouth | None:
+    """Measure one clip; None where the face was lost for most of it."""
+    frames = min(len(points), len(scores))
+    points, scores, matrices = points[:frames], scores[:frames], matrices[:frames]
+    seen = ~np.isnan(points).any(axis=(1, 2)) & ~np.isnan(scores).any(axis=1) & (scores.sum(axis=1) > 0)
+    if seen.mean() < 0.9:
+        return None
+
+    def apart(a: int, b: int) -> Track:
+        return np.linalg.norm(points[:, places[a]] - points[:, places[b]], axis=1) / scale
+
+    scale = float(np.nanmedian(np.linalg.norm(points[:, places[33]] - points[:, places[263]], axis=1)))
+    gap = (apart(13, 14) + apart(82, 87) + apart(312, 317)) / 3
+    width = apart(61, 291)
+    lip_height = apart(4, 0)
+    jaw = scores[:, names.index("jawOpen")]
+
+    def heard(track: Track) -> Track:
+        """Fill what was not seen, and shift to the sound's clock."""
+        film = np.arange(frames)
+        filled = np.interp(film, film[seen], track[seen])
+        return np.interp(film + VIDEO_LATE_S * FRAME_RATE, film, filled)
+
+    rest = gap[seen] <= np.quantile(gap[seen], 0.2)
+    quiet = np.flatnonzero(seen)[rest]
+    gap_rest, width_rest = np.median(gap[quiet]), np.median(width[quiet])
+    jaw_rest, lip_rest = np.median(jaw[quiet]), np.median(lip_height[quiet])
+    narrower = heard(width_rest - REST_WIDER - width) - JAW_NARROWS * np.clip(heard(jaw) - jaw_rest, 0, 1)
+    return FilmedMouth(
+        jaw=JAW_GAIN * np.clip(heard(jaw) - jaw_rest, 0, 1),
+        gap=np.clip((heard(gap) - gap_rest) / FULL_GAP, 0, 1.4),
+        pucker=np.clip(narrower / 0.035, 0, 1),
+        stretch=np.clip(-narrower / 0.04, 0, 1),
+        upper_up=np.clip((lip_rest - heard(lip_height)) / 0.06, 0, 1),
+        scores={name: heard(scores[:, column]) for column, name in enumerate(names)},
+        head=np.stack([heard(column) for column in _head_pose(matrices).T], axis=1),
+        seen=seen,
+    )
+
+
+def _head_pose(matrices: Track) -> Track:
+    """Turn MediaPipe's face matrices (x right, y up, z to the camera, cm) into our six, float[frames, 6].
+
+    The columns of the rotation are the head's right, up and forward axes as the camera sees them.
+    """
+    forward, up = matrices[:, :3, 2], matrices[:, :3, 1]
+    pitch = np.arcsin(np.clip(forward[:, 1], -1, 1))
+    yaw = np.arctan2(forward[:, 0], forward[:, 2])
+    roll = np.arctan2(up[:, 0], up[:, 1])
+    face_width_cm = 14.0
+    place = matrices[:, :3, 3] * np.array([1, -1, -1]) / face_width_cm
+    pose = np.concatenate([np.stack([pitch, yaw, roll], axis=1), place], axis=1)
+    return pose - np.nanmedian(pose, axis=0)

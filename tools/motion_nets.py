@@ -1,0 +1,156 @@
+"""The three small nets of motion, in torch, for training and export.
+
+Shapes: B windows of W video frames; each frame has 4 rows of 64 features (mien.engine.features). All are
+plain transformers of pre-normalised blocks (Vaswani et al. 2017; Xiong et al. 2020) behind a causal
+convolution that turns four rows of features into one token a frame.
+"""
+
+import math
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+WINDOW: Final = 24
+BINS: Final = 64
+ROWS: Final = 4
+MOUTH: Final = 28
+CHANNELS: Final = 60
+STYLES: Final = 8
+WIDTH: Final = 192
+HEADS: Final = 4
+
+
+class Block(nn.Module):
+    """Self-attention over the window, then a feed-forward layer: [B, W, width] -> [B, W, width]."""
+
+    def __init__(self, width: int = WIDTH, heads: int = HEADS) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(width)
+        self.projections = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+        self.forward_norm = nn.LayerNorm(width)
+        self.expand = nn.Linear(width, 3 * width)
+        self.contract = nn.Linear(3 * width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the tokens after one block."""
+        frames, width = tokens.shape[1:]
+        projected = self.projections(self.attention_norm(tokens))
+        projected = projected.view(-1, frames, 3, self.heads, width // self.heads)
+        query, key, value = projected.permute(2, 0, 3, 1, 4).unbind(0)
+        scores = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5
+        mixed = (scores.softmax(-1) @ value).transpose(1, 2).reshape(-1, frames, width)
+        tokens = tokens + self.output(mixed)
+        return tokens + self.contract(
+            functional.gelu(self.expand(self.forward_norm(tokens)), approximate="tanh")
+        )
+
+
+class Stem(nn.Module):
+    """Features float32[B, 4 W, 64] -> tokens [B, W, width], each from its own rows and some before it."""
+
+    def __init__(self, width: int = WIDTH) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(BINS, 128, 5)
+        self.second = nn.Conv1d(128, width, 4, stride=2)
+        self.third = nn.Conv1d(width, width, 4, stride=2)
+        self.position = nn.Parameter(torch.randn(WINDOW, width) * 0.02)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the tokens."""
+        rows = features.transpose(1, 2)
+        rows = functional.gelu(self.first(functional.pad(rows, (4, 0))), approximate="tanh")
+        rows = functional.gelu(self.second(functional.pad(rows, (2, 0))), approximate="tanh")
+        rows = functional.gelu(self.third(functional.pad(rows, (2, 0))), approximate="tanh")
+        return rows.transpose(1, 2) + self.position
+
+
+class LipRefiner(nn.Module):
+    """Features and style -> the mouth, float32[B, W, 28], the wanted lip gap in mouthClose's place.
+
+    What is said alone gives the neutral articulation; style adds a residue that is exactly zero for zero
+    style (the split of MagicTalk's lip refinement).
+    """
+
+    def __init__(self, layers: int = 5) -> None:
+        super().__init__()
+        self.stem = Stem()
+        self.blocks = nn.ModuleList(Block() for _ in range(layers))
+        self.norm = nn.LayerNorm(WIDTH)
+        self.articulation = nn.Linear(WIDTH, MOUTH)
+        self.said = nn.Linear(WIDTH, WIDTH)
+        self.felt = nn.Linear(STYLES, WIDTH, bias=False)
+        self.residue = nn.Linear(WIDTH, MOUTH, bias=False)
+        nn.init.zeros_(self.articulation.weight)
+        nn.init.zeros_(self.residue.weight)
+
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
+        """Return the mouth."""
+        tokens = self.stem(features)
+        for block in self.blocks:
+            tokens = block(tokens)
+        tokens = self.norm(tokens)
+        said = self.said(tokens)
+        felt = functional.gelu(said + self.felt(3 * style)[:, None], approximate="tanh")
+        felt = felt - functional.gelu(said, approximate="tanh")
+        return self.articulation(tokens) + self.residue(felt)
+
+
+class MotionEncoder(nn.Module):
+    """Features float32[B, 4 W, 64] -> tokens float32[B, W, width]: what the denoiser hears."""
+
+    def __init__(self, layers: int = 3) -> None:
+        super().__init__()
+        self.stem = Stem()
+        self.blocks = nn.ModuleList(Block() for _ in range(layers))
+        self.norm = nn.LayerNorm(WIDTH)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the tokens."""
+        tokens = self.stem(features)
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.norm(tokens)
+
+
+class Denoiser(nn.Module):
+    """Predict the clean motion of a window from a noisy one (Ho et al. 2020, with the x0 target).
+
+    noisy float32[B, W, 60], frames already shown given clean; known float32[B, W]: 1 shown, 0 to be
+    sampled, -1 absent; tokens [B, W, width]; style float32[B, 8]; style_known float32[B]; alpha float32[B],
+    the share of signal. Returns clean motion float32[B, W, 60]. All in normalised units.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, layers: int = 4) -> None:
+        super().__init__()
+        self.motion = nn.Linear(CHANNELS + 3, WIDTH)
+        self.heard = nn.Linear(WIDTH, WIDTH)
+        self.position = nn.Parameter(torch.randn(WINDOW, WIDTH) * 0.02)
+        self.time = nn.Sequential(nn.Linear(64, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH))
+        self.style = nn.Sequential(nn.Linear(STYLES + 1, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH))
+        self.blocks = nn.ModuleList(Block() for _ in range(layers))
+        self.norm = nn.LayerNorm(WIDTH)
+        self.clean = nn.Linear(WIDTH, CHANNELS)
+        nn.init.zeros_(self.clean.weight)
+        self.register_buffer("frequencies", torch.exp(torch.linspace(0, math.log(100), 32)))
+
+    def forward(
+        self, noisy: Tensor, known: Tensor, tokens: Tensor, style: Tensor, style_known: Tensor, alpha: Tensor
+    ) -> Tensor:
+        """Return the clean motion."""
+        shown, absent = known.clamp(min=0), (-known).clamp(min=0)
+        flags = torch.stack([shown, absent, 1 - shown - absent], dim=-1)
+        noisy = noisy * (1 - absent)[..., None]
+        angle = torch.acos(alpha.clamp(0, 1).sqrt())[:, None] * (2 / math.pi) * self.frequencies
+        time = self.time(torch.cat([angle.sin(), angle.cos()], dim=-1))
+        felt = torch.cat([3 * style * style_known[:, None], style_known[:, None]], dim=-1)
+        tokens = self.motion(torch.cat([noisy, flags], dim=-1)) + self.heard(tokens) + self.position
+        tokens = tokens + (time + self.style(felt))[:, None]
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.clean(self.norm(tokens))
