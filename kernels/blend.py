@@ -10,10 +10,16 @@ weights: float32[K]
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.kernels.compiling import compiled
+from mien.kernels.native import COUNT, array_of, native
+
+_FLOATS = array_of(np.float32)
+
+_blend = native(
+    "blend", _FLOATS, COUNT, array_of(np.int64), array_of(np.int32), _FLOATS, _FLOATS, COUNT, _FLOATS
+)
+_turn = native("turn", _FLOATS, COUNT, _FLOATS, _FLOATS, _FLOATS, _FLOATS)
 
 
-@compiled
 def blend(
     rest: NDArray[np.float32],
     starts: NDArray[np.int64],
@@ -23,20 +29,11 @@ def blend(
     positions: NDArray[np.float32],
 ) -> None:
     """Fill positions, float32[N, 3], with rest + the weighted sum of shapes, in the shapes' order."""
-    for v in range(rest.shape[0]):
-        for axis in range(3):
-            positions[v, axis] = rest[v, axis]
-    for k in range(weights.shape[0]):
-        weight = weights[k]
-        if weight == 0.0:
-            continue
-        for m in range(starts[k], starts[k + 1]):
-            v = rows[m]
-            for axis in range(3):
-                positions[v, axis] += weight * deltas[m, axis]
+    if positions.shape != rest.shape or len(starts) != len(weights) + 1 or starts[-1] != len(rows):
+        raise ValueError("positions, starts, rows and weights do not belong together")
+    _blend(rest, len(rest), starts, rows, deltas, weights, len(weights), positions)
 
 
-@compiled
 def turn(
     positions: NDArray[np.float32],
     share: NDArray[np.float32],
@@ -48,14 +45,9 @@ def turn(
 
     rotation: float32[3, 3]; pivot, shift: float32[3].
     """
-    for v in range(positions.shape[0]):
-        x = positions[v, 0] - pivot[0]
-        y = positions[v, 1] - pivot[1]
-        z = positions[v, 2] - pivot[2]
-        for axis in range(3):
-            turned = rotation[axis, 0] * x + rotation[axis, 1] * y + rotation[axis, 2] * z
-            before = positions[v, axis] - pivot[axis]
-            positions[v, axis] += share[v] * (turned - before + shift[axis])
+    if share.shape != (len(positions),):
+        raise ValueError(f"share has the shape {share.shape}, not ({len(positions)},)")
+    _turn(positions, len(positions), share, rotation, pivot, shift)
 
 
 def blend_reference(

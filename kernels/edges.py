@@ -7,13 +7,21 @@ box: left, top, right, bottom in pixels, the last two not included
 The outermost pixels of the picture are left alone.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.kernels.compiling import compiled
+from mien.kernels.native import COUNT, SINGLE, array_of, native
+
+_PLANE = array_of(np.float32)
+_PICTURE = array_of(np.uint8)
+_BOX = array_of(np.int64)
+
+_spread_map = native("spread_map", _PLANE, _PLANE, _PLANE, COUNT, COUNT, _BOX)
+_soften_jumps = native("soften_jumps", _PICTURE, _PICTURE, _PLANE, _PLANE, COUNT, COUNT, _BOX, SINGLE)
 
 
-@compiled
 def spread_map(
     map_x: NDArray[np.float32],
     map_y: NDArray[np.float32],
@@ -21,26 +29,10 @@ def spread_map(
     box: tuple[int, int, int, int],
 ) -> None:
     """Carry the map one pixel beyond what was drawn, in place: soft edges then mix skin with skin."""
-    height, width = depth.shape
-    left, top, right, bottom = box
-    for y in range(max(top, 1), min(bottom, height - 1)):
-        for x in range(max(left, 1), min(right, width - 1)):
-            if np.isfinite(depth[y, x]):
-                continue
-            count = 0
-            total_x, total_y = 0.0, 0.0
-            for dy in range(-1, 2):
-                for dx in range(-1, 2):
-                    if np.isfinite(depth[y + dy, x + dx]):
-                        count += 1
-                        total_x += np.float64(map_x[y + dy, x + dx]) - dx
-                        total_y += np.float64(map_y[y + dy, x + dx]) - dy
-            if count > 0:
-                map_x[y, x] = total_x / count
-                map_y[y, x] = total_y / count
+    _check_shapes(depth.shape, map_x, map_y)
+    _spread_map(map_x, map_y, depth, *depth.shape, np.array(box, np.int64))
 
 
-@compiled
 def soften_jumps(
     picture: NDArray[np.uint8],
     source: NDArray[np.uint8],
@@ -53,24 +45,9 @@ def soften_jumps(
 
     That is where one piece of skin passes before another: lids, lips, nose and jaw.
     """
-    height, width = map_x.shape
-    left, top, right, bottom = box
-    for y in range(max(top, 1), min(bottom, height - 1)):
-        for x in range(max(left, 1), min(right, width - 1)):
-            u, v = map_x[y, x], map_y[y, x]
-            largest = abs(map_x[y, x + 1] - u) + abs(map_y[y, x + 1] - v)
-            largest = max(largest, abs(map_x[y, x - 1] - u) + abs(map_y[y, x - 1] - v))
-            largest = max(largest, abs(map_x[y + 1, x] - u) + abs(map_y[y + 1, x] - v))
-            largest = max(largest, abs(map_x[y - 1, x] - u) + abs(map_y[y - 1, x] - v))
-            if largest <= jump:
-                continue
-            for c in range(3):
-                total = 4 * np.int64(source[y, x, c]) + 8
-                total += 2 * (np.int64(source[y - 1, x, c]) + np.int64(source[y + 1, x, c]))
-                total += 2 * (np.int64(source[y, x - 1, c]) + np.int64(source[y, x + 1, c]))
-                total += np.int64(source[y - 1, x - 1, c]) + np.int64(source[y - 1, x + 1, c])
-                total += np.int64(source[y + 1, x - 1, c]) + np.int64(source[y + 1, x + 1, c])
-                picture[y, x, c] = total // 16
+    _check_shapes(map_x.shape, map_y)
+    _check_shapes((*map_x.shape, 3), picture, source)
+    _soften_jumps(picture, source, map_x, map_y, *map_x.shape, np.array(box, np.int64), jump)
 
 
 def spread_map_reference(
@@ -123,6 +100,12 @@ def soften_jumps_reference(
         weight * np.roll(source, shift, (0, 1)).astype(np.int64) for shift, weight in weights.items()
     )
     picture[chosen] = (np.asarray(total) // 16).astype(np.uint8)[chosen]
+
+
+def _check_shapes(shape: tuple[int, ...], *arrays: NDArray[Any]) -> None:
+    for array in arrays:
+        if array.shape != shape:
+            raise ValueError(f"an array has the shape {array.shape}, not {shape}")
 
 
 def _within(shape: tuple[int, ...], box: tuple[int, int, int, int]) -> tuple[slice, slice]:

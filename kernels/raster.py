@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.kernels.compiling import compiled
+from mien.kernels.native import COUNT, array_of, native
 
 EDGE = 1e-5
 """A pixel this far (in barycentric units) outside a triangle still counts as in it: no cracks."""
@@ -21,38 +21,23 @@ EDGE = 1e-5
 SLIVER = 1e-8
 """Triangles of a smaller doubled area, in pixels squared, are not drawn."""
 
+_PLANE = array_of(np.float32)
+_TRIANGLES = array_of(np.int32)
 
-@compiled
+_coverage = native("raster_coverage", _PLANE, _TRIANGLES, COUNT, array_of(np.uint8), COUNT, COUNT)
+_attributes = native(
+    "raster_attributes", _PLANE, _TRIANGLES, COUNT, _PLANE, COUNT, _PLANE, _PLANE, COUNT, COUNT
+)
+_texture = native("raster_texture", _PLANE, _TRIANGLES, COUNT, _PLANE, _PLANE, _PLANE, _PLANE, COUNT, COUNT)
+
+
 def raster_coverage(
     positions: NDArray[np.float32], triangles: NDArray[np.int32], coverage: NDArray[np.uint8]
 ) -> None:
     """Set coverage, uint8[H, W], to 255 under every triangle."""
-    height, width = coverage.shape
-    for t in range(triangles.shape[0]):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ax, ay = np.float64(positions[a, 0]), np.float64(positions[a, 1])
-        bx, by = np.float64(positions[b, 0]), np.float64(positions[b, 1])
-        cx, cy = np.float64(positions[c, 0]), np.float64(positions[c, 1])
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if abs(area) < SLIVER:
-            continue
-        left = max(0, int(np.ceil(min(ax, bx, cx))))
-        right = min(width - 1, int(np.floor(max(ax, bx, cx))))
-        top = max(0, int(np.ceil(min(ay, by, cy))))
-        bottom = min(height - 1, int(np.floor(max(ay, by, cy))))
-        inverse = 1.0 / area
-        second_x, second_y = (cy - ay) * inverse, (ax - cx) * inverse
-        third_x, third_y = (ay - by) * inverse, (bx - ax) * inverse
-        for y in range(top, bottom + 1):
-            row_second, row_third = (y - ay) * second_y, (y - ay) * third_y
-            for x in range(left, right + 1):
-                second = (x - ax) * second_x + row_second
-                third = (x - ax) * third_x + row_third
-                if second >= -EDGE and third >= -EDGE and second + third <= 1.0 + EDGE:
-                    coverage[y, x] = 255
+    _coverage(positions, triangles, len(triangles), coverage, *coverage.shape)
 
 
-@compiled
 def raster_attributes(
     positions: NDArray[np.float32],
     triangles: NDArray[np.int32],
@@ -61,39 +46,12 @@ def raster_attributes(
     depth: NDArray[np.float32],
 ) -> None:
     """Interpolate attributes, float32[N, K], into picture, float32[H, W, K], behind the depth buffer."""
-    height, width = depth.shape
-    for t in range(triangles.shape[0]):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ax, ay, az = np.float64(positions[a, 0]), np.float64(positions[a, 1]), np.float64(positions[a, 2])
-        bx, by, bz = np.float64(positions[b, 0]), np.float64(positions[b, 1]), np.float64(positions[b, 2])
-        cx, cy, cz = np.float64(positions[c, 0]), np.float64(positions[c, 1]), np.float64(positions[c, 2])
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if abs(area) < SLIVER:
-            continue
-        left = max(0, int(np.ceil(min(ax, bx, cx))))
-        right = min(width - 1, int(np.floor(max(ax, bx, cx))))
-        top = max(0, int(np.ceil(min(ay, by, cy))))
-        bottom = min(height - 1, int(np.floor(max(ay, by, cy))))
-        inverse = 1.0 / area
-        second_x, second_y = (cy - ay) * inverse, (ax - cx) * inverse
-        third_x, third_y = (ay - by) * inverse, (bx - ax) * inverse
-        for y in range(top, bottom + 1):
-            row_second, row_third = (y - ay) * second_y, (y - ay) * third_y
-            for x in range(left, right + 1):
-                second = (x - ax) * second_x + row_second
-                third = (x - ax) * third_x + row_third
-                if second >= -EDGE and third >= -EDGE and second + third <= 1.0 + EDGE:
-                    z = np.float32(az + second * (bz - az) + third * (cz - az))
-                    if z < depth[y, x]:
-                        depth[y, x] = z
-                        for k in range(attributes.shape[1]):
-                            first = np.float64(attributes[a, k])
-                            along_second = np.float64(attributes[b, k]) - first
-                            along_third = np.float64(attributes[c, k]) - first
-                            picture[y, x, k] = first + second * along_second + third * along_third
+    channels = attributes.shape[1]
+    _check_shape(picture, (*depth.shape, channels))
+    _check_shape(attributes, (len(positions), channels))
+    _attributes(positions, triangles, len(triangles), attributes, channels, picture, depth, *depth.shape)
 
 
-@compiled
 def raster_texture(
     positions: NDArray[np.float32],
     triangles: NDArray[np.int32],
@@ -103,39 +61,10 @@ def raster_texture(
     depth: NDArray[np.float32],
 ) -> None:
     """Interpolate texture, float32[N, 2], into two planes float32[H, W], behind the depth buffer."""
-    height, width = depth.shape
-    for t in range(triangles.shape[0]):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ax, ay, az = np.float64(positions[a, 0]), np.float64(positions[a, 1]), np.float64(positions[a, 2])
-        bx, by, bz = np.float64(positions[b, 0]), np.float64(positions[b, 1]), np.float64(positions[b, 2])
-        cx, cy, cz = np.float64(positions[c, 0]), np.float64(positions[c, 1]), np.float64(positions[c, 2])
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if abs(area) < SLIVER:
-            continue
-        left = max(0, int(np.ceil(min(ax, bx, cx))))
-        right = min(width - 1, int(np.floor(max(ax, bx, cx))))
-        top = max(0, int(np.ceil(min(ay, by, cy))))
-        bottom = min(height - 1, int(np.floor(max(ay, by, cy))))
-        if left > right or top > bottom:
-            continue
-        inverse = 1.0 / area
-        second_x, second_y = (cy - ay) * inverse, (ax - cx) * inverse
-        third_x, third_y = (ay - by) * inverse, (bx - ax) * inverse
-        zb, zc = bz - az, cz - az
-        ua, va = np.float64(texture[a, 0]), np.float64(texture[a, 1])
-        ub, uc = np.float64(texture[b, 0]) - ua, np.float64(texture[c, 0]) - ua
-        vb, vc = np.float64(texture[b, 1]) - va, np.float64(texture[c, 1]) - va
-        for y in range(top, bottom + 1):
-            row_second, row_third = (y - ay) * second_y, (y - ay) * third_y
-            for x in range(left, right + 1):
-                second = (x - ax) * second_x + row_second
-                third = (x - ax) * third_x + row_third
-                if second >= -EDGE and third >= -EDGE and second + third <= 1.0 + EDGE:
-                    z = np.float32(az + second * zb + third * zc)
-                    if z < depth[y, x]:
-                        depth[y, x] = z
-                        map_x[y, x] = ua + second * ub + third * uc
-                        map_y[y, x] = va + second * vb + third * vc
+    _check_shape(map_x, depth.shape)
+    _check_shape(map_y, depth.shape)
+    _check_shape(texture, (len(positions), 2))
+    _texture(positions, triangles, len(triangles), texture, map_x, map_y, depth, *depth.shape)
 
 
 def raster_coverage_reference(
@@ -180,6 +109,11 @@ def raster_texture_reference(
     maps = np.stack([map_x, map_y], axis=-1)
     raster_attributes_reference(positions, triangles, texture, maps, depth)
     map_x[:], map_y[:] = maps[..., 0], maps[..., 1]
+
+
+def _check_shape(array: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ValueError(f"an array has the shape {array.shape}, not {shape}")
 
 
 def _interpolate(

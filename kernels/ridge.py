@@ -7,7 +7,11 @@ Coordinate descent (Wright 2015, algorithm 1, with the exact step clipped to the
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.kernels.compiling import compiled
+from mien.kernels.native import COUNT, DOUBLE, array_of, native
+
+_VECTOR = array_of(np.float64)
+
+_solve_in_box = native("solve_in_box", _VECTOR, _VECTOR, _VECTOR, _VECTOR, _VECTOR, COUNT, COUNT, DOUBLE)
 
 SWEEPS = 200
 """At most so many passes over the coordinates; a few dozen are common."""
@@ -16,7 +20,6 @@ STILL = 1e-5
 """A pass that moves no coordinate further than this is the last."""
 
 
-@compiled
 def solve_in_box(
     gram: NDArray[np.float64],
     pull: NDArray[np.float64],
@@ -25,20 +28,12 @@ def solve_in_box(
     start: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the minimum, float64[n]."""
-    x = start.copy()
-    count = x.shape[0]
-    for _ in range(SWEEPS):
-        furthest = 0.0
-        for i in range(count):
-            slope = pull[i]
-            for j in range(count):
-                slope -= gram[i, j] * x[j]
-            moved = min(max(x[i] + slope / gram[i, i], low[i]), high[i])
-            furthest = max(furthest, abs(moved - x[i]))
-            x[i] = moved
-        if furthest < STILL:
-            break
-    return x
+    count = len(start)
+    if gram.shape != (count, count) or any(v.shape != (count,) for v in (pull, low, high, start)):
+        raise ValueError("gram, pull, low, high and start do not have the same n")
+    solution = start.copy()
+    _solve_in_box(gram, pull, low, high, solution, count, SWEEPS, STILL)
+    return solution
 
 
 def solve_in_box_reference(

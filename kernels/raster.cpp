@@ -1,0 +1,117 @@
+// Draw triangles on the CPU: see raster.py, whose references say what each function means.
+// Strict double arithmetic in the references' order (built with -ffp-contract=off): the bits agree.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "export.h"
+
+namespace {
+
+constexpr double kEdge = 1e-5;    // raster.EDGE
+constexpr double kSliver = 1e-8;  // raster.SLIVER
+
+struct Triangle {
+    double ax, ay, second_x, second_y, third_x, third_y;
+    int left, right, top, bottom;
+};
+
+// False for a sliver, or for a triangle that misses the picture.
+bool prepare(const float* positions, const int32_t* corners, int width, int height, Triangle& triangle) {
+    const float* a = positions + 3 * corners[0];
+    const float* b = positions + 3 * corners[1];
+    const float* c = positions + 3 * corners[2];
+    const double ax = a[0], ay = a[1], bx = b[0], by = b[1], cx = c[0], cy = c[1];
+    const double area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
+    if (!(std::abs(area) >= kSliver)) return false;
+    const double inverse = 1.0 / area;
+    triangle.ax = ax;
+    triangle.ay = ay;
+    triangle.second_x = (cy - ay) * inverse;
+    triangle.second_y = (ax - cx) * inverse;
+    triangle.third_x = (ay - by) * inverse;
+    triangle.third_y = (bx - ax) * inverse;
+    // Clamped before the conversion: a vertex may lie anywhere.
+    triangle.left = static_cast<int>(std::ceil(std::clamp(std::min({ax, bx, cx}), 0.0, double(width))));
+    triangle.right = static_cast<int>(std::floor(std::clamp(std::max({ax, bx, cx}), -1.0, double(width - 1))));
+    triangle.top = static_cast<int>(std::ceil(std::clamp(std::min({ay, by, cy}), 0.0, double(height))));
+    triangle.bottom = static_cast<int>(std::floor(std::clamp(std::max({ay, by, cy}), -1.0, double(height - 1))));
+    return triangle.left <= triangle.right && triangle.top <= triangle.bottom;
+}
+
+// Calls draw(pixel, second, third) for every pixel centre inside the triangle.
+template <typename Draw>
+void scan(const Triangle& triangle, int width, Draw draw) {
+    for (int y = triangle.top; y <= triangle.bottom; ++y) {
+        const double row_second = (y - triangle.ay) * triangle.second_y;
+        const double row_third = (y - triangle.ay) * triangle.third_y;
+        for (int x = triangle.left; x <= triangle.right; ++x) {
+            const double second = (x - triangle.ax) * triangle.second_x + row_second;
+            const double third = (x - triangle.ax) * triangle.third_x + row_third;
+            if (second >= -kEdge && third >= -kEdge && second + third <= 1.0 + kEdge)
+                draw(static_cast<int64_t>(y) * width + x, second, third);
+        }
+    }
+}
+
+// A value that varies linearly over a triangle.
+struct Plane {
+    double first, along_second, along_third;
+    Plane(float a, float b, float c) : first(a), along_second(double(b) - a), along_third(double(c) - a) {}
+    float at(double second, double third) const {
+        return static_cast<float>(first + second * along_second + third * along_third);
+    }
+};
+
+}  // namespace
+
+MIEN_EXPORT void raster_coverage(const float* positions, const int32_t* triangles, int64_t count,
+                                 uint8_t* coverage, int64_t height, int64_t width) {
+    Triangle triangle;
+    for (int64_t t = 0; t < count; ++t) {
+        if (!prepare(positions, triangles + 3 * t, width, height, triangle)) continue;
+        scan(triangle, width, [&](int64_t pixel, double, double) { coverage[pixel] = 255; });
+    }
+}
+
+MIEN_EXPORT void raster_attributes(const float* positions, const int32_t* triangles, int64_t count,
+                                   const float* attributes, int64_t channels, float* picture, float* depth,
+                                   int64_t height, int64_t width) {
+    Triangle triangle;
+    for (int64_t t = 0; t < count; ++t) {
+        const int32_t* corner = triangles + 3 * t;
+        if (!prepare(positions, corner, width, height, triangle)) continue;
+        const Plane z(positions[3 * corner[0] + 2], positions[3 * corner[1] + 2], positions[3 * corner[2] + 2]);
+        const float* a = attributes + channels * corner[0];
+        const float* b = attributes + channels * corner[1];
+        const float* c = attributes + channels * corner[2];
+        scan(triangle, width, [&](int64_t pixel, double second, double third) {
+            const float nearness = z.at(second, third);
+            if (!(nearness < depth[pixel])) return;
+            depth[pixel] = nearness;
+            for (int64_t k = 0; k < channels; ++k)
+                picture[pixel * channels + k] = Plane(a[k], b[k], c[k]).at(second, third);
+        });
+    }
+}
+
+MIEN_EXPORT void raster_texture(const float* positions, const int32_t* triangles, int64_t count,
+                                const float* texture, float* map_x, float* map_y, float* depth,
+                                int64_t height, int64_t width) {
+    Triangle triangle;
+    for (int64_t t = 0; t < count; ++t) {
+        const int32_t* corner = triangles + 3 * t;
+        if (!prepare(positions, corner, width, height, triangle)) continue;
+        const Plane z(positions[3 * corner[0] + 2], positions[3 * corner[1] + 2], positions[3 * corner[2] + 2]);
+        const Plane u(texture[2 * corner[0]], texture[2 * corner[1]], texture[2 * corner[2]]);
+        const Plane v(texture[2 * corner[0] + 1], texture[2 * corner[1] + 1], texture[2 * corner[2] + 1]);
+        scan(triangle, width, [&](int64_t pixel, double second, double third) {
+            const float nearness = z.at(second, third);
+            if (!(nearness < depth[pixel])) return;
+            depth[pixel] = nearness;
+            map_x[pixel] = u.at(second, third);
+            map_y[pixel] = v.at(second, third);
+        });
+    }
+}
