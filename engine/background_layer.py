@@ -18,6 +18,8 @@ CELL: Final = 16
 
 _STEEPEST: Final = 1.6
 """Depth may change by so many pixels a pixel: steeper, and the grid folds over itself when the head turns."""
+_SKIN: Final = 0.01
+"""How thick the outer skin is taken to be, as a share of the face's height."""
 _BORDER: Final = 45.0
 """The grid comes to rest within so many pixels of the picture's border, which must not tear loose."""
 
@@ -65,8 +67,12 @@ def build_background(
     x, y = face.positions[:, 0], face.positions[:, 1]
     pixel = np.clip(np.round(face.positions[:, :2]), 0, size - 1).astype(np.intp)
     lift = _lift(smooth, depth, covered)[pixel[:, 1], pixel[:, 0]]
-    middle = smoothstep(1 - (face.inside - 0.12 * face.height) / (0.1 * face.height))
-    face_positions[:, 2] -= lift * middle * _away_from_features(face, points)
+    outer = smoothstep(1 - (face.inside - 0.12 * face.height) / (0.1 * face.height))
+    outer *= _away_from_features(face, points)
+    # Vertices hidden behind the outer skin (under the jaw, before the ear) would swing out from behind it
+    # when the head turns: they are raised to just under it.
+    deepest = _fill_nearest(depth, covered)[pixel[:, 1], pixel[:, 0]] + _SKIN * face.height
+    face_positions[:, 2] += outer * (np.minimum(face_positions[:, 2], deepest) - face_positions[:, 2] - lift)
     tied = np.flatnonzero(rim > 0)
     amount = rim[tied]
     sampled = _bilinear(deltas, x[tied], y[tied], side)

@@ -18,6 +18,9 @@ class EyeLayer:
     picture: NDArray[np.uint8]
     """uint8[height, width, 3]."""
 
+    white: NDArray[np.uint8]
+    """uint8[height, width, 3]: without the iris."""
+
     numbers: NDArray[np.float32]
     """float32[7]: left and top of its picture, the iris' x, y and radius, the ball's z and radius."""
 
@@ -50,14 +53,14 @@ def build_eye(
     core = cv2.erode(core, np.ones((3, 3), np.uint8))
     y, x = np.mgrid[low[1] : high[1], low[0] : high[0]]
     off = np.hypot(x - centre[0], y - centre[1])
-    completed = _complete(region, core > 0, off, radius)
+    completed, white = _complete(region, core > 0, off, radius)
 
     part = head.part(ball)
     model = head.vertices[part] + np.tensordot(fit.identity, head.identities[:, part], 1)
     front = fit.project(model[:1])[0]
     head_radius = fit.scale * _ball_radius(head.vertices[part].astype(np.float64))
     numbers = [*low, *centre, radius, front[2], head_radius]
-    return EyeLayer(completed, np.array(numbers, np.float32))
+    return EyeLayer(completed, white, np.array(numbers, np.float32))
 
 
 def _ball_radius(vertices: Floats) -> float:
@@ -69,12 +72,16 @@ def _ball_radius(vertices: Floats) -> float:
 
 def _complete(
     region: NDArray[np.uint8], core: NDArray[np.bool_], off: Floats, radius: float
-) -> NDArray[np.uint8]:
-    """Fill what the lids hide: the white by inpainting, the iris by its colours at equal radius."""
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Fill what the lids hide: the white by inpainting, the iris by its colours at equal radius.
+
+    Returns the ball with its iris, and without.
+    """
     rim = 1.15 * radius
     white = core & (off > rim)
     base = cv2.inpaint(region, (~white).astype(np.uint8) * 255, 3, cv2.INPAINT_TELEA)
-    filled = cv2.GaussianBlur(base, (0, 0), 1.5).astype(np.float64)
+    blank = cv2.GaussianBlur(base, (0, 0), 1.5).astype(np.float64)
+    filled = blank.copy()
     shown = core & (off <= rim)
     if shown.sum() > 8:
         steps = np.arange(max(4, int(rim) + 1) + 1)
@@ -86,4 +93,6 @@ def _complete(
         share = np.clip((rim - off) / 1.5, 0, 1)[..., None]
         filled = filled * (1 - share) + disc.reshape(filled.shape) * share
     keep = cv2.GaussianBlur(core.astype(np.float32), (0, 0), 0.8)[..., None]
-    return np.round(filled * (1 - keep) + region * keep).astype(np.uint8)
+    completed = np.round(filled * (1 - keep) + region * keep).astype(np.uint8)
+    shown_white = cv2.GaussianBlur(white.astype(np.float32), (0, 0), 0.8)[..., None]
+    return completed, np.round(blank * (1 - shown_white) + region * shown_white).astype(np.uint8)

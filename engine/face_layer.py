@@ -31,8 +31,17 @@ PARTED_GAP: Final = 0.02
 _SEAL_OVERLAP: Final = 0.7
 """Pixels by which closed lips overlap, so that no hairline opens between them."""
 
+_LOWER_LID: Final = 0.17
+"""How much of a blink's way the lower lid comes up."""
+
+BROW_SHAPES: Final = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
+
 _CORNER_HOLD: Final = 0.75
 """How much of the jaw's own movement the corners of the mouth lose."""
+
+_CORNER_DOWN: Final = 0.10
+_CORNER_IN: Final = 0.05
+"""How far a fully dropped jaw draws the corners, as shares of its own movement."""
 
 _KEPT_SMILE: Final = 0.55
 """How much of the photo's own smile stays while speaking. Its folds stay in the picture, so all of it
@@ -53,7 +62,6 @@ class FaceLayer:
     texture: Floats
     """float64[n, 2]."""
 
-    parted_texture: Floats
     inside: Floats
     """float64[n]: how far inside the face's outline each vertex lies, in pixels, negative outside."""
 
@@ -81,22 +89,23 @@ def build_face(head: HeadModel, fit: HeadFit, points: NDArray[np.float32], size:
     if not parted:
         positions = seal_lips(head, positions, height)
     deltas[INDEX["jawOpen"]] = _hold_corners(head, deltas[INDEX["jawOpen"]], positions, height)
-    for eye in EYES:
-        shape = INDEX["eyeBlinkLeft" if eye[0] == "left" else "eyeBlinkRight"]
-        deltas[shape] = _author_blink(points, positions, eye[1], eye[2], eye[3])
+    for side, top, bottom, brow, _ in EYES:
+        shape = INDEX["eyeBlinkLeft" if side == "left" else "eyeBlinkRight"]
+        frame = _EyeFrame.of(points, positions, top, bottom, brow)
+        deltas[shape] = _author_blink(frame, outer=frame.width if side == "left" else 0.0)
+        for name in BROW_SHAPES:
+            deltas[INDEX[name]] *= frame.below_brow()[:, None]
     neutraliser = np.zeros_like(positions)
     if parted:
         neutraliser = _author_neutraliser(head, fit, positions, deltas, points, lower, height)
 
     triangles = _facing(triangles, positions, points, inside, height)
     texture = _texture(head, positions, triangles, points, height, size)
-    parted_texture = texture + _away_from_lip_line(head, texture, points, lower, height)
     return FaceLayer(
         positions,
         np.concatenate([deltas, neutraliser[None]]),
         triangles,
         texture,
-        parted_texture,
         inside,
         height,
         parted,
@@ -176,49 +185,92 @@ def _hold_corners(head: HeadModel, jaw: Floats, positions: Floats, height: float
         weight = smoothstep((u * side - 0.55) / 0.45) * np.exp(-((np.maximum(u * side - 1, 0) / 0.25) ** 2))
         weight = _CORNER_HOLD * weight * np.exp(-((v / (0.055 * height)) ** 2))
         held += weight[:, None] * (corner - held)
+        # A dropping jaw draws the corners down and in: a wide mouth is an oval, not a box.
+        u_off, v_off = np.abs(u * side - 1), v / (0.09 * height)
+        drawn = np.exp(-((u_off / 0.45) ** 2) - v_off**2)
+        drop = float(jaw[:, 1].max())
+        held[:, :2] += drawn[:, None] * drop * (_CORNER_DOWN * across - _CORNER_IN * side * axis)
     return held
 
 
-def _author_blink(
-    points: NDArray[np.float32],
-    positions: Floats,
-    top: tuple[int, ...],
-    bottom: tuple[int, ...],
-    brow: tuple[int, ...],
-) -> Floats:
+@dataclass(frozen=True, slots=True)
+class _EyeFrame:
+    """Face vertices in the frame of one eye: x from corner to corner, y down, in pixels."""
+
+    x: Floats
+    y: Floats
+    upper: Floats
+    """The upper lid's margin at each vertex' x, and so on."""
+    lower: Floats
+    brow: Floats
+    width: float
+    """Of the eye."""
+    down: Floats
+    """float64[2]: the frame's y axis in the picture."""
+
+    @classmethod
+    def of(
+        cls,
+        points: NDArray[np.float32],
+        positions: Floats,
+        top: tuple[int, ...],
+        bottom: tuple[int, ...],
+        brow: tuple[int, ...],
+    ) -> "_EyeFrame":
+        """Measure face vertices against an eye's landmarks."""
+        start, end = points[top[0], :2].astype(np.float64), points[top[-1], :2].astype(np.float64)
+        width = float(np.linalg.norm(end - start))
+        along = (end - start) / width
+        down = np.array([-along[1], along[0]])
+
+        def framed(places: NDArray[np.floating]) -> tuple[Floats, Floats]:
+            return (places - start) @ along, (places - start) @ down
+
+        x, y = framed(positions[:, :2])
+        top_x, top_y = framed(points[list(top), :2])
+        bottom_x, bottom_y = framed(points[list(bottom), :2])
+        brow_x, brow_y = framed(points[list(brow), :2])
+        at = np.clip(x, 0, width)
+        return cls(
+            x,
+            y,
+            np.interp(at, top_x, top_y),
+            np.interp(at, bottom_x, bottom_y),
+            np.interp(at, np.sort(brow_x), brow_y[np.argsort(brow_x)]),
+            width,
+            down,
+        )
+
+    def below_brow(self) -> Floats:
+        """How much of the brow's movement each vertex takes: the lid's margin and its lashes take none."""
+        reach = np.maximum(self.upper - self.brow, 0.25 * self.width)
+        share = smoothstep((self.upper - self.y - 0.10 * self.width) / (0.75 * reach))
+        beside = np.maximum(np.maximum(-self.x, self.x - self.width), 0) / (0.5 * self.width)
+        return np.maximum(share, smoothstep(beside))
+
+
+def _author_blink(eye: _EyeFrame, *, outer: float) -> Floats:
     """Let the upper lid land on the lower lid's curve.
 
     The lid's margin and lashes move as one; the skin between them and the brow takes the stretch, and the
-    lower lid rises a little to meet them.
+    lower lid rises a little to meet them. The lashes of the outer corner, at x = outer, come down as well:
+    left where they are, they would stand up in a hook.
     """
-    start, end = points[top[0], :2].astype(np.float64), points[top[-1], :2].astype(np.float64)
-    width = float(np.linalg.norm(end - start))
-    along = (end - start) / width
-    down = np.array([-along[1], along[0]])
-
-    def framed(places: NDArray[np.floating]) -> tuple[Floats, Floats]:
-        return (places - start) @ along, (places - start) @ down
-
-    x, y = framed(positions[:, :2])
-    top_x, top_y = framed(points[top, :2])
-    bottom_x, bottom_y = framed(points[bottom, :2])
-    brow_x, brow_y = framed(points[brow, :2])
-    at = np.clip(x, 0, width)
-    upper, lower = np.interp(at, top_x, top_y), np.interp(at, bottom_x, bottom_y)
-    brow_line = np.interp(at, np.sort(brow_x), brow_y[np.argsort(brow_x)])
-    gap = np.maximum(lower - upper, 0)
+    x, y, width = eye.x, eye.y, eye.width
+    gap = np.maximum(eye.lower - eye.upper, 0)
     overlap = 0.05 * width * np.sqrt(np.clip(gap / max(float(gap.max()), 1e-3), 0, 1))
-
     band = 0.05 * width
-    reach = np.maximum((upper - brow_line) * 0.8, 0.16 * width)
-    above = 1 - smoothstep((upper - y - band) / np.maximum(reach - band, 1.0))
-    below = 1 - smoothstep((y - lower - band) / (0.30 * width))
+    reach = np.maximum((eye.upper - eye.brow) * 0.8, 0.16 * width)
+    above = 1 - smoothstep((eye.upper - y - band) / np.maximum(reach - band, 1.0))
+    below = 1 - smoothstep((y - eye.lower - band) / (0.30 * width))
     beside = smoothstep(1 - np.maximum(np.maximum(-x, x - width), 0) / (0.22 * width))
-    on_lower = y > (upper + lower) / 2
-    drop = np.where(on_lower, -0.10 * gap * below, (0.90 * gap + overlap) * above) * beside
-    near = (x > -0.4 * width) & (x < 1.4 * width) & (y > brow_y.min() - 5) & (y < 0.8 * width)
-    moved = np.zeros_like(positions)
-    moved[:, :2] = (drop * near)[:, None] * down
+    on_lower = y > (eye.upper + eye.lower) / 2
+    drop = np.where(on_lower, -_LOWER_LID * gap * below, ((1 - _LOWER_LID) * gap + overlap) * above) * beside
+    lashes = 0.25 * float(gap.max()) * np.exp(-(((x - outer) / (0.22 * width)) ** 2))
+    drop = np.where(on_lower, drop, drop + lashes * above)
+    near = (x > -0.4 * width) & (x < 1.4 * width) & (y > eye.brow.min() - 5) & (y < 0.8 * width)
+    moved = np.zeros((len(x), 3))
+    moved[:, :2] = (drop * near)[:, None] * eye.down
     # Towards the viewer: a closing lid passes before the eye's corner and the lower lid.
     moved[:, 2] = -np.where(on_lower, 0.0, 0.6 * gap * above * beside) * near
     return moved
@@ -339,24 +391,6 @@ def _seen(positions: Floats, triangles: NDArray[np.int32], size: int) -> NDArray
     seen = np.zeros(len(positions), bool)
     seen[triangles[found]] = True
     return seen
-
-
-def _away_from_lip_line(
-    head: HeadModel, texture: Floats, points: NDArray[np.float32], lower: Floats, height: float
-) -> Floats:
-    """Shift the colours next to the lip line outwards: opened lips must not carry its shadow with them."""
-    top, bottom = points[INNER_LIPS_TOP, :2], points[INNER_LIPS_BOTTOM, :2]
-    x, y = texture[:, 0], texture[:, 1]
-    upper_line, lower_line = (np.interp(x, line[:, 0], line[:, 1]) for line in (top, bottom))
-    left, right = float(top[0, 0]), float(top[-1, 0])
-    inside = smoothstep(np.minimum(x - left, right - x) / (0.06 * height))
-    reach = 0.011 * height
-    above = np.exp(-((np.maximum(upper_line - y, 0) / (1.6 * reach)) ** 2))
-    below = np.exp(-((np.maximum(y - lower_line, 0) / (1.6 * reach)) ** 2))
-    shift = np.zeros_like(texture)
-    near = np.abs(y - (upper_line + lower_line) / 2) < 0.12 * height
-    shift[:, 1] = reach * (lower * below - (1 - lower) * above) * inside * near
-    return shift
 
 
 def _distance_inside(outline: NDArray[np.float32], places: Floats) -> Floats:

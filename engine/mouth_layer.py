@@ -1,7 +1,7 @@
 """The mouth's inside: teeth, gums and tongue behind the lips, and what the photo itself shows of them."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -21,6 +21,8 @@ _TONGUE: Final = np.array([172.0, 88.0, 88.0])
 _CAVITY: Final = np.array([44.0, 17.0, 19.0])
 _TEETH_LOWERED: Final = 0.008
 """Upper teeth sit so much lower than the head model's, in face widths: speaking mouths show their edge."""
+_LOWER_TEETH: Final = 0.82
+"""Lower teeth lie in the shadow of the upper ones."""
 _LIT: Final = 215.0
 """Skin this bright shows the colours above as they are."""
 
@@ -37,6 +39,16 @@ class MouthLayer:
     paint: NDArray[np.float32]
     cavity: NDArray[np.float32]
     photo: NDArray[np.uint8]
+    """uint8[size, size]: where the photo shows the mouth's inside."""
+
+    teeth: NDArray[np.uint8]
+    """uint8[size, size]: where it shows upper teeth."""
+
+    lips: NDArray[np.uint8]
+    """uint8[height, width, 3]: the lips without what lies between them."""
+
+    lips_corner: NDArray[np.int64]
+    """int64[2]: left and top of that picture."""
 
 
 def inside_run(head: HeadModel) -> slice:
@@ -69,11 +81,15 @@ def build_mouth(
     positions = fit.project(model)
     lower = head.shapes[INDEX["jawOpen"], run, 1] > 0.02
     positions[:, :2] += np.where(lower[:, None], lower_moved, upper_moved)
-    positions[~lower, 1] += _TEETH_LOWERED * fit.scale
+    teeth = _photo_teeth(picture, points) if parted else np.zeros(picture.shape[:2], np.uint8)
+    edge = float(positions[: head.part("upper_teeth").stop - run.start, 1].max())
+    shown = _teeth_edge(teeth, points)
+    positions[~lower, 1] += _TEETH_LOWERED * fit.scale if shown is None else shown - edge
     first = PARTS.index(INSIDE[0])
     triangles = np.concatenate(head.triangles[first : first + len(INSIDE)]) - run.start
-    photo = _photo_mask(points, len(picture)) if parted else np.zeros(picture.shape[:2], np.uint8)
-    paint, cavity = _paint(head, picture, points, model, parted)
+    photo = _between_lips(points, picture.shape[:2], 7, 1.2) if parted else np.zeros_like(teeth)
+    paint, cavity = _paint(head, picture, points, model, teeth)
+    lips, corner = _bare_lips(picture, points, parted)
     return MouthLayer(
         positions,
         np.concatenate([fit.project_deltas(head.shapes[:, run]), np.zeros((1, len(positions), 3))]),
@@ -81,6 +97,9 @@ def build_mouth(
         paint,
         cavity,
         photo,
+        np.asarray(cv2.GaussianBlur(teeth, (0, 0), 0.7), np.uint8),
+        lips,
+        corner,
     )
 
 
@@ -89,16 +108,15 @@ def _paint(
     picture: NDArray[np.uint8],
     points: NDArray[np.float32],
     model: NDArray[np.floating],
-    parted: bool,
+    photo_teeth: NDArray[np.uint8],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Colours under the photo's light: its brightness and a third of its tint; grey photos stay grey."""
     skin = _skin(picture, points)
     light = float(np.clip(skin.max() / _LIT, 0.35, 1.05))
     tint = 1 + 0.3 * (skin / max(skin.mean(), 1.0) - 1)
     saturation = float(np.clip((skin.max() - skin.min()) / max(skin.max(), 1.0) / 0.22, 0, 1))
-    teeth = _photo_teeth(picture, points) if parted else None
     base = {
-        "teeth": _TEETH * tint * light if teeth is None else teeth,
+        "teeth": _teeth_colour(picture, photo_teeth, _TEETH * tint * light),
         "gum": _GUM * tint * light,
         "tongue": _TONGUE * tint * light,
     }
@@ -113,6 +131,8 @@ def _paint(
         dark = np.clip(1 - depth / reach, 0, 1) ** (1.25 if kind == "teeth" else 1.6)
         shade = head.shade[part] * (0.10 + 0.90 * dark)
         # Shadow inside a mouth is warm: blue falls off faster than red.
+        if name == "lower_teeth":
+            shade = shade * _LOWER_TEETH
         paint[own] = base[kind] * shade[:, None] ** np.array([0.92, 1.08, 1.16])
     paint = paint.mean(axis=1, keepdims=True) * (1 - saturation) + paint * saturation
     cavity = _CAVITY * light
@@ -135,25 +155,87 @@ def _inner_polygon(points: NDArray[np.float32]) -> NDArray[np.int32]:
     return np.round(points[loop, :2] * 8).astype(np.int32)
 
 
-def _photo_mask(points: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
-    """Where the photo shows the mouth's inside, a little grown and softened."""
-    mask = np.zeros((size, size), np.uint8)
-    cv2.fillPoly(mask, [_inner_polygon(points)], 255, shift=3)
-    grown = cv2.dilate(mask, np.ones((3, 3), np.uint8))
-    return np.asarray(cv2.GaussianBlur(grown, (0, 0), 1.2), np.uint8)
+def _between_lips(
+    points: NDArray[np.float32], shape: tuple[int, ...], grow: int, soft: float
+) -> NDArray[np.uint8]:
+    """Mark what lies between the lips, grown by `grow` / 2 pixels and softened."""
+    mask: NDArray[Any] = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [_inner_polygon(points)], 255, cv2.LINE_8, 3)
+    if grow > 1:
+        mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (grow, grow)))
+    if soft > 0:
+        mask = cv2.GaussianBlur(mask, (0, 0), soft)
+    return np.asarray(mask, np.uint8)
 
 
-def _photo_teeth(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> Floats | None:
-    """Read the colour of the teeth that the photo shows, if it shows any."""
-    mask = np.zeros(picture.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [_inner_polygon(points)], 255, shift=3)
-    pixels = picture[cv2.erode(mask, np.ones((3, 3), np.uint8)) > 0].reshape(-1, 3)
-    if len(pixels) < 30:
+def _photo_teeth(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Mark the upper teeth that the photo shows: bright and hardly coloured, in the upper part of the mouth."""
+    inside = _between_lips(points, picture.shape[:2], 1, 0) > 0
+    if inside.sum() < 30:
+        return np.zeros(picture.shape[:2], np.uint8)
+    value = picture.max(axis=2).astype(np.float64)
+    bright = float(np.percentile(value[inside], 85))
+    pale = picture.min(axis=2) > 0.55 * value
+    tooth = inside & pale & (value > max(0.6 * bright, 70.0))
+    y, x = np.nonzero(tooth)
+    top = np.interp(x, points[INNER_LIPS_TOP, 0], points[INNER_LIPS_TOP, 1])
+    bottom = np.interp(x, points[INNER_LIPS_BOTTOM, 0], points[INNER_LIPS_BOTTOM, 1])
+    tall = np.maximum(bottom - top, 1e-3)
+    # A mouth wide open shows lower teeth too: those move with the jaw.
+    height = float(np.ptp(points[:468, 1]))
+    lower = (tall > 0.07 * height) & (y > top + 0.6 * tall)
+    tooth[y[lower], x[lower]] = False
+    mask = cv2.morphologyEx(tooth.astype(np.uint8) * 255, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    if cv2.countNonZero(mask) < 40:
+        return np.zeros(picture.shape[:2], np.uint8)
+    return np.asarray(mask, np.uint8)
+
+
+def _teeth_edge(teeth: NDArray[np.uint8], points: NDArray[np.float32]) -> float | None:
+    """Find how low the photo's upper teeth reach in the middle of the mouth, in pixels, if it shows any."""
+    left, right = points[INNER_LIPS_TOP[0], 0], points[INNER_LIPS_TOP[-1], 0]
+    third = (right - left) / 3
+    middle = teeth[:, round(float(left + third)) : round(float(right - third))] > 0
+    columns = middle.any(axis=0)
+    if columns.sum() < 3:
         return None
+    lowest = len(teeth) - 1 - middle[::-1].argmax(axis=0)
+    return float(np.median(lowest[columns]))
+
+
+def _teeth_colour(picture: NDArray[np.uint8], teeth: NDArray[np.uint8], otherwise: Floats) -> Floats:
+    """Take the teeth's colour from the photo where it shows them."""
+    pixels = picture[teeth > 0].astype(np.float64)
+    if len(pixels) < 40:
+        return otherwise
     value = pixels.max(axis=1)
-    bright = np.median(pixels[value >= np.percentile(value, 75)], axis=0).astype(np.float64)
-    # Red and dark is tongue or lip, not tooth.
-    if bright.max() < 90 or bright.min() < 0.55 * bright.max():
-        return None
-    result: Floats = np.clip(bright * 1.08, 60, 235)
+    result: Floats = np.clip(np.median(pixels[value >= np.percentile(value, 60)], axis=0), 60, 240)
     return result
+
+
+def _bare_lips(
+    picture: NDArray[np.uint8], points: NDArray[np.float32], parted: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Paint the lips over what lies between them, from their own colours.
+
+    Returns the box round the mouth, uint8[height, width, 3], and its left and top.
+    """
+    height = float(np.ptp(points[:468, 1]))
+    mask = _between_lips(points, picture.shape[:2], 7 if parted else 5, 0)
+    line = points[INNER_LIPS_TOP + INNER_LIPS_BOTTOM[-2:0:-1], :2]
+    if not parted:
+        middle = (points[INNER_LIPS_TOP, :2] + points[INNER_LIPS_BOTTOM, :2]) / 2
+        cv2.polylines(mask, [np.round(middle * 8).astype(np.int32)], False, 255, 5, cv2.LINE_8, 3)
+    else:
+        # The dark of the cheek's inside reaches beyond the corners that landmarks see.
+        for corner in (points[INNER_LIPS_TOP[0], :2], points[INNER_LIPS_TOP[-1], :2]):
+            centre = (round(float(corner[0])), round(float(corner[1])))
+            cv2.circle(mask, centre, max(2, round(0.018 * height)), 255, -1)
+    margin = 0.06 * height
+    low = np.floor(line.min(axis=0) - margin).astype(int).clip(0)
+    high = np.ceil(line.max(axis=0) + margin).astype(int).clip(None, len(picture))
+    box = picture[low[1] : high[1], low[0] : high[0]]
+    hole = mask[low[1] : high[1], low[0] : high[0]]
+    filled = cv2.inpaint(box, hole, 3, cv2.INPAINT_TELEA)
+    return np.asarray(filled, np.uint8), low.astype(np.int64)

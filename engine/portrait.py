@@ -20,7 +20,14 @@ NEUTRALISER: Final = len(SHAPES)
 """Number of the extra shape that takes the photo's own smile or parted lips away."""
 
 _KIND: Final = "mien portrait"
-_PICTURES: Final = ("picture", "left_eye_picture", "right_eye_picture")
+_PICTURES: Final = (
+    "picture",
+    "lips_picture",
+    "left_eye_picture",
+    "left_eye_white",
+    "right_eye_picture",
+    "right_eye_white",
+)
 """Fields kept as PNG: smaller than the archive's own compression, and still exact."""
 _LARGEST_FILE: Final = 16 * 1024 * 1024
 
@@ -59,9 +66,6 @@ class Portrait:
     texture: NDArray[np.float32]
     """float32[vertices, 2]: where in the picture each vertex takes its colour."""
 
-    parted_texture: NDArray[np.float32]
-    """float32[vertices, 2]: the same while the lips are apart, away from the dark line between them."""
-
     delta_starts: NDArray[np.int64]
     """int64[54]: shape k owns rows delta_starts[k] to delta_starts[k + 1]; the last is the NEUTRALISER."""
 
@@ -85,16 +89,29 @@ class Portrait:
     mouth_photo: NDArray[np.uint8]
     """uint8[size, size]: where the photo itself shows the mouth's inside, 0..255."""
 
+    teeth_photo: NDArray[np.uint8]
+    """uint8[size, size]: where it shows upper teeth, which stay with the skull whatever the lips do."""
+
+    lips_picture: NDArray[np.uint8]
+    """uint8[height, width, 3]: the lips without what lies between them: no teeth, no dark line."""
+
+    lips_corner: NDArray[np.int64]
+    """int64[2]: left and top of that picture."""
+
     lips_parted: bool
     """Whether the photo's own lips are apart."""
 
     left_eye_picture: NDArray[np.uint8]
     """uint8[height, width, 3]: the person's left eyeball as if without lids."""
 
+    left_eye_white: NDArray[np.uint8]
+    """uint8[height, width, 3]: the same without its iris, which moves over it."""
+
     left_eye: NDArray[np.float32]
     """float32[7]: left and top of its picture, the iris' x, y and radius, the ball's z and radius."""
 
     right_eye_picture: NDArray[np.uint8]
+    right_eye_white: NDArray[np.uint8]
     right_eye: NDArray[np.float32]
 
     @property
@@ -141,11 +158,12 @@ class Portrait:
             "runs": (4,),
             "share": (count,),
             "texture": (count, 2),
-            "parted_texture": (count, 2),
             "delta_starts": (len(SHAPES) + 2,),
             "delta_values": (len(self.delta_rows), 3),
             "mouth_cavity": (3,),
             "mouth_photo": (size, size),
+            "teeth_photo": (size, size),
+            "lips_corner": (2,),
             "left_eye": (7,),
             "right_eye": (7,),
         }
@@ -161,6 +179,15 @@ class Portrait:
         ends = ends and self.delta_starts[0] == 0 and self.delta_starts[-1] == len(self.delta_rows)
         indices = (self.face_triangles, self.grid_triangles, self.mouth_triangles, self.delta_rows)
         if not (ordered and ends and all(i.size == 0 or int(i.max()) < count for i in indices)):
+            raise ValueError("its parts do not fit together")
+        for eye, white in (
+            (self.left_eye_picture, self.left_eye_white),
+            (self.right_eye_picture, self.right_eye_white),
+        ):
+            if eye.shape != white.shape:
+                raise ValueError("an eye's pictures differ in size")
+        corner, extent = self.lips_corner, self.lips_picture.shape[1::-1]
+        if corner.min() < 0 or np.any(corner + extent > size):
             raise ValueError("its parts do not fit together")
         if len(self.mouth_paint) != self.runs[2] - self.runs[1] or self.scale <= 0 or size % 2:
             raise ValueError("its parts do not fit together")

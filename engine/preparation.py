@@ -20,7 +20,7 @@ from mien.engine.portrait import Portrait
 SMALLEST_FACE: Final = 90
 """A face of fewer pixels from forehead to chin has no lips to speak of."""
 
-FURTHEST_YAW: Final = np.deg2rad(42)
+FURTHEST_YAW: Final = np.deg2rad(33)
 FURTHEST_PITCH: Final = np.deg2rad(32)
 """A face turned further hides one of its halves."""
 
@@ -120,9 +120,6 @@ def _assemble(
         runs=runs.astype(np.int64),
         share=np.concatenate([ground.face_share, np.ones(len(hidden)), ground.share]).astype(np.float32),
         texture=np.concatenate([face.texture, hidden, ground.positions[:, :2]]).astype(np.float32),
-        parted_texture=np.concatenate([face.parted_texture, hidden, ground.positions[:, :2]]).astype(
-            np.float32
-        ),
         delta_starts=starts,
         delta_rows=rows,
         delta_values=values,
@@ -132,10 +129,15 @@ def _assemble(
         mouth_paint=mouth.paint,
         mouth_cavity=mouth.cavity,
         mouth_photo=mouth.photo,
+        teeth_photo=mouth.teeth,
+        lips_picture=mouth.lips,
+        lips_corner=mouth.lips_corner,
         lips_parted=face.lips_parted,
         left_eye_picture=eyes["left"].picture,
+        left_eye_white=eyes["left"].white,
         left_eye=eyes["left"].numbers,
         right_eye_picture=eyes["right"].picture,
+        right_eye_white=eyes["right"].white,
         right_eye=eyes["right"].numbers,
     )
 

@@ -56,6 +56,10 @@ The neutraliser's weight is smoothstep(sum / NEUTRAL_AT): 0 with zero slope at r
 parted lips is shown as it is while nothing moves, and the faintest noise does not shut it."""
 
 _JUMP: Final = 3.2
+_DIM: Final = 0.55
+"""How light the mouth's inside is behind the narrowest opening."""
+_TOUCHING: Final = 0.8
+"""Lips closer than so many pixels touch."""
 _FINE: Final = 2
 """Mouth and eyes are cut out at twice the picture's resolution."""
 _CROSS: Final = np.ones((3, 3), np.uint8)
@@ -81,6 +85,7 @@ class _Opening:
 class _Eye:
     opening: _Opening
     picture: NDArray[np.uint8]
+    white: NDArray[np.uint8]
     corner: NDArray[np.float32]
     """Left and top of its picture."""
     iris: NDArray[np.float32]
@@ -111,8 +116,10 @@ class RigRenderer:
         self._rest_x, self._rest_y = np.ascontiguousarray(columns), np.ascontiguousarray(rows)
         self._map_x, self._map_y = np.empty_like(columns), np.empty_like(rows)
         self._depth = np.empty((inner, inner), np.float32)
-        self._fine = np.empty((_FINE * inner, _FINE * inner), np.uint8)
-        self._texture = portrait.texture.copy()
+        self._fine = np.empty(_FINE * inner * _FINE * inner, np.uint8)
+        self._photo = portrait.picture.copy()
+        self._lips = portrait.lips_picture.astype(np.float32)
+        self._lip_columns = _lip_columns()
         self._gap_weights = mouth_gap_weights()
         self._face = int(portrait.runs[1])
         self._mouth = self._find_mouth()
@@ -145,18 +152,23 @@ class RigRenderer:
         self._depth.fill(np.inf)
         self._draw_map(portrait.grid_triangles, portrait.texture)
         self._depth.fill(np.inf)
-        self._draw_map(portrait.face_triangles, self._parted_texture(parted))
+        self._draw_map(portrait.face_triangles, portrait.texture)
         boxes = [self._box(opening) for opening in self._openings()]
         for box in boxes:
             spread_map(self._map_x, self._map_y, self._depth, box)
         picture: Frame = np.asarray(
             cv2.remap(
-                portrait.picture, self._map_x, self._map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+                self._without_lip_line(parted),
+                self._map_x,
+                self._map_y,
+                cv2.INTER_CUBIC,
+                borderMode=cv2.BORDER_REPLICATE,
             )
         )
         face = self._positions[: self._face]
         around = _bounds(face[portrait.face_triangles.ravel(), :2], portrait.size, 2)
         soften_jumps(picture, picture.copy(), self._map_x, self._map_y, around, _JUMP)
+        self._shade_lip_line(picture)
         self._draw_mouth(picture, boxes[0])
         for eye, box in zip(self._eyes, boxes[1:], strict=True):
             self._draw_eye(picture, eye, box, motion)
@@ -185,15 +197,17 @@ class RigRenderer:
         gap = float(self._gap_weights @ shapes) * portrait.scale
         return max(neutral, _smoothstep(gap / (0.04 * portrait.scale)))
 
-    def _parted_texture(self, parted: float) -> NDArray[np.float32]:
-        portrait = self._portrait
-        if parted <= 0.0:
-            return portrait.texture
-        face = slice(0, self._face)
-        np.subtract(portrait.parted_texture[face], portrait.texture[face], out=self._texture[face])
-        self._texture[face] *= np.float32(parted)
-        self._texture[face] += portrait.texture[face]
-        return self._texture
+    def _without_lip_line(self, parted: float) -> Frame:
+        """Return the photo, with the lips' own colours over what lies between them as far as they part.
+
+        Opened lips must not carry the dark line between them along, nor closing ones the teeth.
+        """
+        left, top = (int(edge) for edge in self._portrait.lips_corner)
+        height, width = self._lips.shape[:2]
+        box = (slice(top, top + height), slice(left, left + width))
+        own = self._portrait.picture[box]
+        self._photo[box] = np.round(own + np.float32(parted) * (self._lips - own)).astype(np.uint8)
+        return self._photo
 
     def _draw_map(self, triangles: NDArray[np.int32], texture: NDArray[np.float32]) -> None:
         raster_texture(self._positions, triangles, texture, self._map_x, self._map_y, self._depth)
@@ -210,7 +224,7 @@ class RigRenderer:
         """Mark, at twice the resolution, what lies inside the outline and is uncovered by skin."""
         left, top, right, bottom = box
         height, width = (bottom - top) * _FINE, (right - left) * _FINE
-        covered = self._fine[:height, :width]
+        covered = self._fine[: height * width].reshape(height, width)
         covered[:] = 0
         near = self._positions[: self._face]
         fine = np.empty_like(near)
@@ -244,12 +258,12 @@ class RigRenderer:
         # The smaller the opening, the less light falls in.
         light = cv2.GaussianBlur(opened, (0, 0), 0.055 * self._portrait.scale).astype(np.float32)
         light = np.clip(light * (1.5 / 255), 0, 1)
-        inside *= (0.42 + 0.58 * light)[..., None]
+        inside *= (_DIM + (1 - _DIM) * light)[..., None]
         inside = np.asarray(cv2.GaussianBlur(inside, (0, 0), 1.0), np.float32)
-        inside = self._with_photo(inside, x, y)
         small = ((right - left) // _FINE, (bottom - top) // _FINE)
         alpha = cv2.resize(cv2.GaussianBlur(opened, (0, 0), 0.9), small, interpolation=cv2.INTER_AREA)
-        colour = cv2.resize(inside, small, interpolation=cv2.INTER_AREA)
+        colour = np.asarray(cv2.resize(inside, small, interpolation=cv2.INTER_AREA), np.float32)
+        colour = self._with_photo(colour, x, y)
         _mix(picture[y : y + small[1], x : x + small[0]], colour, alpha)
 
     def _paint_mouth(self, shape: tuple[int, ...], x: int, y: int) -> NDArray[np.float32]:
@@ -265,20 +279,44 @@ class RigRenderer:
         return colour
 
     def _with_photo(self, inside: NDArray[np.float32], x: int, y: int) -> NDArray[np.float32]:
-        """Lay what the photo itself shows of the mouth over the painted teeth, moved with the head."""
+        """Lay what the photo itself shows of the mouth over the painted one, moved with the head.
+
+        At rest that is all of it; while speaking, the upper teeth, which do not move with the lips.
+        """
         portrait = self._portrait
         if not portrait.lips_parted:
             return inside
-        share = 1 - float(self._weights[NEUTRALISER])
-        if share <= 0:
-            return inside
-        rows, columns = np.mgrid[: inside.shape[0], : inside.shape[1]].astype(np.float32)
+        height, width = inside.shape[:2]
+        rows, columns = np.mgrid[y : y + height, x : x + width].astype(np.float32)
         depth = float(portrait.vertices[portrait.runs[1] : portrait.runs[2], 2].min())
-        u, v = self._unturned((columns - 0.5) / _FINE + x, (rows - 0.5) / _FINE + y, depth)
+        u, v = self._unturned(columns, rows, depth)
         photo = cv2.remap(portrait.picture, u, v, cv2.INTER_LINEAR).astype(np.float32)
-        mask = cv2.remap(portrait.mouth_photo, u, v, cv2.INTER_LINEAR).astype(np.float32)
-        mask = mask[..., None] * np.float32(share / 255)
+        whole = cv2.remap(portrait.mouth_photo, u, v, cv2.INTER_LINEAR).astype(np.float32)
+        teeth = cv2.remap(portrait.teeth_photo, u, v, cv2.INTER_LINEAR).astype(np.float32)
+        share = np.float32(1 - self._weights[NEUTRALISER])
+        mask = np.maximum(share * whole, teeth)[..., None] * np.float32(1 / 255)
         return np.asarray(inside + mask * (photo - inside), np.float32)
+
+    def _shade_lip_line(self, picture: Frame) -> None:
+        """Draw the shadow between closed lips that the photo, its lips parted, does not have."""
+        weight = float(self._weights[NEUTRALISER])
+        if weight <= 0:
+            return
+        upper, lower = (self._positions[columns, :2] for columns in self._lip_columns)
+        across = np.arange(upper.shape[1])
+        top = upper[upper[..., 1].argmax(axis=0), across]
+        bottom = lower[lower[..., 1].argmin(axis=0), across]
+        line = (top + bottom) / 2
+        left, up, right, down = _bounds(line, self._portrait.size, 5)
+        mask = np.zeros((down - up, right - left), np.uint8)
+        closed = bottom[:, 1] - top[:, 1] < _TOUCHING
+        shifted = np.round((line - [left, up]) * 8).astype(np.int32)
+        for start in np.flatnonzero(closed[:-1] & closed[1:]):
+            cv2.line(mask, shifted[start], shifted[start + 1], 255, 1, cv2.LINE_AA, 3)
+        shadow = cv2.GaussianBlur(mask, (0, 0), 1.1).astype(np.float32)[..., None] / 255
+        area = picture[up:down, left:right]
+        dark = 1 - weight * shadow * np.array([0.55, 0.72, 0.72], np.float32)
+        area[:] = np.round(area * dark).astype(np.uint8)
 
     def _unturned(
         self, x: NDArray[np.float32], y: NDArray[np.float32], depth: float
@@ -302,27 +340,19 @@ class RigRenderer:
             return
         rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
         u, v = self._unturned(columns, rows, float(eye.iris[2]))
-        u -= eye.iris[0]
-        v -= eye.iris[1]
+        u -= eye.corner[0]
+        v -= eye.corner[1]
         yaw, pitch = (float(angle) for angle in motion[GAZE_SLICE])
-        if yaw or pitch:
-            dx, dy = np.sin(yaw) * eye.ball_radius, -np.sin(pitch) * eye.ball_radius
-            # The iris moves as a disc; the white stretches between it and the corners.
-            away = np.hypot(u - dx, v - dy)
-            rigid = min(1.3 * eye.iris_radius, 0.4 * eye.width)
-            share = np.clip((0.55 * eye.width - away) / (0.55 * eye.width - rigid), 0, 1)
-            share = share * share * (3 - 2 * share)
-            u -= np.float32(dx) * share
-            v -= np.float32(dy) * share
-        u += eye.iris[0] - eye.corner[0]
-        v += eye.iris[1] - eye.corner[1]
-        layer = cv2.remap(
-            eye.picture,
-            u.astype(np.float32),
-            v.astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        ).astype(np.float32)
+        dx, dy = float(np.sin(yaw)) * eye.ball_radius, -float(np.sin(pitch)) * eye.ball_radius
+        layer = _sample(eye.picture, u - np.float32(dx), v - np.float32(dy))
+        if dx or dy:
+            # The iris moves as a disc over a white that stays. What the photo shows round its iris (its
+            # shadow and its soft rim) moves along at first, so that the smallest gaze changes little.
+            away = np.hypot(u - (eye.iris[0] - eye.corner[0] + dx), v - (eye.iris[1] - eye.corner[1] + dy))
+            disc = np.clip((1.2 * eye.iris_radius - away) / (0.2 * eye.iris_radius), 0, 1)
+            moved = _smoothstep(float(np.hypot(dx, dy)) / (0.3 * eye.iris_radius))
+            share = (1 - moved * (1 - disc))[..., None].astype(np.float32)
+            layer = share * layer + (1 - share) * _sample(eye.white, u, v)
         # A closing lid shades the ball.
         layer *= np.float32(1 - 0.8 * float(motion[eye.blink]) ** 2)
         _mix(picture[top:bottom, left:right], layer, alpha)
@@ -346,6 +376,7 @@ class RigRenderer:
         return _Eye(
             opening=self._opening(rings[:6].ravel(), top + bottom[-2:0:-1], _SQUARE),
             picture=(portrait.left_eye_picture if left else portrait.right_eye_picture).copy(),
+            white=portrait.left_eye_white if left else portrait.right_eye_white,
             corner=numbers[:2],
             iris=numbers[[2, 3, 5]],
             iris_radius=float(numbers[4]),
@@ -417,10 +448,24 @@ def _bounds(places: NDArray[np.float32], size: int, margin: int) -> Box:
     return int(low[0]), int(low[1]), int(max(high[0], low[0] + 2)), int(max(high[1], low[1] + 2))
 
 
+def _sample(picture: Frame, u: Pixels, v: Pixels) -> NDArray[np.float32]:
+    """Read a picture at places between its pixels."""
+    x, y = np.asarray(u, np.float32), np.asarray(v, np.float32)
+    read = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(read, np.float32)
+
+
 def _mix(target: Frame, colour: Pixels, alpha: Pixels) -> None:
     """Lay colour over target in place, alpha 0..255."""
     share = alpha.astype(np.float32)[..., None] * np.float32(1 / 255)
     target[:] = np.clip(target + share * (colour - target) + 0.5, 0, 255).astype(np.uint8)
+
+
+def _lip_columns() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Vertices of the inner lips, [rings, columns], upper and lower, from the picture's left to its right."""
+    rings = load_head().rings[0][:8]
+    half = rings.shape[1] // 2
+    return rings[:, half - 1 : 0 : -1], rings[:, half + 1 :]
 
 
 def _smoothstep(x: float) -> float:

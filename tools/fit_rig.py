@@ -507,7 +507,7 @@ def mouth_inside(rig: SourceRig) -> dict[str, Piece]:
     jaw = np.linalg.norm(rig.shapes[INDEX["jawOpen"]], axis=1)
     gums = np.arange(*ICT_PARTS["gums_tongue"])
     lower_gums = gums[jaw[gums] > 0.5 * jaw[gums].max()]
-    rows = (("upper", UPPER_CROWNS, -3.52, -1.0), ("lower", LOWER_CROWNS, -3.40, 1.0))
+    rows = (("upper", UPPER_CROWNS, -3.52, -1.0), ("lower", LOWER_CROWNS, -3.62, 1.0))
     for name, crowns, edge, side in rows:
         leaders = np.arange(*ICT_PARTS[f"{name}_teeth"])
         arch = Arch.fit(rig.vertices[leaders])
@@ -583,7 +583,7 @@ def tooth(
     y = edge + rise - side * ((1 - down) * height + corner)
     neck = 0.10 * across**2 * (1 - down) ** 3
     vertices = np.stack([hand * points[:, 0], y + side * neck, points[:, 1]], axis=1)
-    gap = 1 - 0.42 * np.abs(across) ** 7
+    gap = 1 - 0.26 * np.abs(across) ** 9
     root = 1 - 0.14 * (1 - down) ** 4
     return vertices, gap * root
 
@@ -621,8 +621,10 @@ def tongue(rig: SourceRig, leaders: Ints) -> Piece:
     y = y - 0.75 * np.abs(across) ** 3 - 0.10 * np.exp(-((across / 0.12) ** 2))
     z = z - 0.25 * across**2 * round_tip
     vertices = np.stack([across * half, y, z], axis=1)
-    shade = 0.95 - 0.30 * np.exp(-((across / 0.10) ** 2)) * (1 - round_tip) - 0.30 * np.abs(across) ** 3
+    shade = 0.95 - 0.10 * np.exp(-((across / 0.12) ** 2)) * (1 - round_tip) - 0.30 * np.abs(across) ** 3
     piece = _following(rig, vertices, _sheet_triangles(13, 11), shade, leaders)
+    # The root of a tongue sinks as the jaw drops, and leaves the throat dark behind it.
+    piece.shapes[INDEX["jawOpen"], :, 1] -= 1.1 * np.clip((9.2 - z) / 3.0, 0, 1)
     forward = np.clip((z - 5.0) / 4.75, 0, 1) ** 1.4
     out = np.stack([0 * z, -1.15 * forward**2.2 + 0.25 * forward, 3.1 * forward], axis=1)
     piece.shapes[INDEX["tongueOut"]] = out
