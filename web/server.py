@@ -21,25 +21,18 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from mien.engine.emotion import HIGHEST_INTENSITY
-from mien.engine.errors import (
-    MienError,
-    NoFace,
-    NotAPicture,
-    PhotoError,
-    PictureTooLarge,
-    PictureTooSmall,
-    SeveralFaces,
-)
+from mien.engine.errors import MienError, NotAPicture, PhotoError, PictureTooLarge
 from mien.engine.performer import WIDEST_MOUTH_GAIN
 from mien.engine.photo import MAXIMUM_BYTES
 from mien.streaming.lobby import Lobby
 from mien.streaming.synthesis import MAX_TEXT
+from mien.web.failures import BUG, Failure, describe_failure
 from mien.web.messages import SIZES
 from mien.web.openapi import describe
-from mien.web.portraits import PortraitShelf, UnknownPortrait
+from mien.web.portraits import PortraitShelf
 from mien.web.security import SecurityMiddleware
 from mien.web.signalling import run_session
-from mien.web.studio import ChooseFace, Studio, StudioBusy
+from mien.web.studio import ChooseFace, Studio
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +65,6 @@ class DoorConfig:
 
     origins: Collection[str] = field(default_factory=tuple)
     """Origins of other sites that may use this server, such as https://example.org."""
-
-
-class UploadTooLarge(PictureTooLarge):
-    """The photo has more bytes than the door reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,39 +208,19 @@ def build_app(
     )
 
 
-_STATUS: Final[Mapping[type[MienError], tuple[int, str]]] = {
-    NoFace: (422, "no_face"),
-    SeveralFaces: (422, "several_faces"),
-    PictureTooSmall: (422, "picture_too_small"),
-    PictureTooLarge: (413, "picture_too_large"),
-    NotAPicture: (415, "not_a_picture"),
-    PhotoError: (422, "photo_unusable"),
-    UnknownPortrait: (404, "unknown_portrait"),
-    StudioBusy: (503, "studio_busy"),
-}
-
-
 async def _answer_mien_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, MienError)
-    status, code = next(
-        (_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), (500, "cannot_serve")
-    )
-    if status == 500:
-        log.error("%s", error)
     extra: dict[str, Any] = {}
     if isinstance(error, ChooseFace):
         extra = {"boxes": [list(map(int, box)) for box in error.boxes], "picture": list(error.picture)}
-    headers = {"Retry-After": "3"} if status == 503 else None
-    return _error(status, code, error.problem, error.remedy, extra, headers)
+    return _error(describe_failure(error), extra)
 
 
 async def _answer_http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == 405:
-        return _error(405, "wrong_method", "This address does not take that method.", _SEE_DESCRIPTION)
-    if error.status_code == 404:
-        return _error(404, "not_found", "There is nothing at this address.", _SEE_DESCRIPTION)
-    return _error(error.status_code, "bad_request", "The request cannot be answered.", _SEE_DESCRIPTION)
+    return _error(
+        _HTTP_FAILURES.get(error.status_code, Failure("bad_request", "The request is wrong.", _SEE))
+    )
 
 
 async def _answer_gone(_: Request, __: Exception) -> Response:
@@ -260,29 +229,29 @@ async def _answer_gone(_: Request, __: Exception) -> Response:
 
 async def _answer_bug(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _error(
-        500, "internal", "Something went wrong in the server.", "Try again; the server's log says more."
+    return _error(BUG)
+
+
+_SEE: Final = "See /v1/openapi.json for what there is."
+
+_HTTP_FAILURES: Final = {
+    404: Failure("not_found", "There is nothing at this address.", _SEE, 404),
+    405: Failure("wrong_method", "This address does not take that method.", _SEE, 405),
+}
+
+
+def _error(failure: Failure, extra: Mapping[str, Any] | None = None) -> JSONResponse:
+    wait = failure.retry_after_s
+    return JSONResponse(
+        {"error": {**failure.fields(), **(extra or {})}},
+        status_code=failure.status,
+        headers=None if wait is None else {"Retry-After": str(wait)},
     )
 
 
-_SEE_DESCRIPTION: Final = "See /v1/openapi.json for what there is."
-
-
-def _error(
-    status: int,
-    code: str,
-    problem: str,
-    remedy: str,
-    extra: Mapping[str, Any] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    body = {"error": {"code": code, "problem": problem, "remedy": remedy, **(extra or {})}}
-    return JSONResponse(body, status_code=status, headers=headers)
-
-
 async def _read_body(request: Request, limit: int) -> bytes:
-    """Read at most `limit` bytes, never more into memory. Raises UploadTooLarge past that."""
-    too_large = UploadTooLarge(
+    """Read at most `limit` bytes, never more into memory. Raises PictureTooLarge past that."""
+    too_large = PictureTooLarge(
         f"The photo has more than {limit / 1e6:g} MB.", remedy="Save it smaller, as a JPEG, and try again."
     )
     declared = request.headers.get("content-length", "")

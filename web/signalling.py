@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any, Final, Never
 
@@ -13,6 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from mien.engine.errors import MienError
 from mien.streaming.lobby import Lobby, ServerFull
 from mien.streaming.session import Session
+from mien.web.failures import BUG, code_of, describe_failure
 from mien.web.messages import (
     BadMessage,
     Bye,
@@ -74,7 +74,7 @@ async def run_session(websocket: WebSocket, lobby: Lobby) -> None:
     except Exception:  # a bug: the page learns that, the log learns the rest
         log.exception("a session failed")
         code = INTERNAL
-        await _send_quietly(websocket, _BUG)
+        await _send_quietly(websocket, {"type": "error", **BUG.fields()})
     finally:
         if session is not None:
             await asyncio.shield(session.close())
@@ -83,15 +83,9 @@ async def run_session(websocket: WebSocket, lobby: Lobby) -> None:
 
 def error_message(error: MienError) -> dict[str, Any]:
     """Put a foreseen failure in the protocol's words."""
-    message: dict[str, Any] = {
-        "type": "error",
-        "code": _code(error),
-        "problem": error.problem,
-        "remedy": error.remedy,
-    }
-    if isinstance(error, ServerFull):
-        message["retry_after_s"] = error.retry_after_s
-    return message
+    failure = describe_failure(error)
+    wait = {} if failure.retry_after_s is None else {"retry_after_s": failure.retry_after_s}
+    return {"type": "error", **failure.fields(), **wait}
 
 
 async def _receive_offer(websocket: WebSocket, limit: RateLimit) -> Offer:
@@ -164,7 +158,7 @@ async def _apply(message: Message, session: Session) -> None:
 
 async def _report(websocket: WebSocket, session: Session) -> None:
     async for event in session.events():
-        code = {"code": _small_letters(event["code"])} if event["type"] == "error" else {}
+        code = {"code": code_of(event["code"])} if event["type"] == "error" else {}
         await websocket.send_json(event | code)
     await session.wait_closed()
 
@@ -201,24 +195,8 @@ async def _close_quietly(websocket: WebSocket, code: int) -> None:
         log.debug("the page left before the socket was closed")
 
 
-def _code(error: MienError) -> str:
-    """Name the kind of failure to programs: the class, in small letters."""
-    return error.code if isinstance(error, BadMessage) else _small_letters(type(error).__name__)
-
-
-def _small_letters(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
 _TOO_FAST: Final = BadMessage(
     "too_fast",
     "Messages come faster than mien reads them.",
     remedy=f"Send at most {MESSAGES_A_SECOND:g} a second.",
 )
-
-_BUG: Final = {
-    "type": "error",
-    "code": "internal",
-    "problem": "Something went wrong in the server.",
-    "remedy": "Start again; the server's log says more.",
-}

@@ -121,10 +121,10 @@ def test_several_faces_are_offered_for_choice(client: TestClient, photo: Photo) 
     ("body", "query", "status", "code"),
     [
         (lambda photo: photo(0), "", 422, "no_face"),
-        (lambda photo: photo(2), "?face=2", 422, "photo_unusable"),
-        (lambda photo: photo(1), "?face=-1", 422, "photo_unusable"),
-        (lambda photo: photo(1), "?face=x", 422, "photo_unusable"),
-        (lambda photo: photo(1), "?face=²", 422, "photo_unusable"),
+        (lambda photo: photo(2), "?face=2", 422, "photo_error"),
+        (lambda photo: photo(1), "?face=-1", 422, "photo_error"),
+        (lambda photo: photo(1), "?face=x", 422, "photo_error"),
+        (lambda photo: photo(1), "?face=²", 422, "photo_error"),
         (lambda photo: photo(1, size=(16, 16)), "", 422, "picture_too_small"),
         (lambda photo: photo(1)[:60], "", 415, "not_a_picture"),
         (lambda _: b"", "", 415, "not_a_picture"),
@@ -173,16 +173,18 @@ def test_crowded_studio_asks_to_come_again(
     assert answer.json()["error"]["code"] == "studio_busy"
 
 
-def test_missing_asset_names_its_remedy_and_no_trace(
-    client: TestClient, photo: Photo, monkeypatch: pytest.MonkeyPatch
+def test_missing_asset_is_told_without_its_path(
+    client: TestClient, photo: Photo, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
-        raise AssetError("The face finder is missing.", remedy="Run: mien fetch")
+        raise AssetError("There is no /home/someone/model.", remedy="Run: mien fetch")
 
     monkeypatch.setattr("mien.web.studio.make_portrait", fail)
     answer = client.post("/v1/portraits", content=photo(1))
     assert answer.status_code == 500
-    assert answer.json()["error"]["remedy"] == "Run: mien fetch"
+    assert "mien doctor" in answer.json()["error"]["remedy"]
+    assert "someone" not in answer.text
+    assert "There is no /home/someone/model." in caplog.text
 
 
 def test_a_bug_shows_nothing_of_itself(
