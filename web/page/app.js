@@ -26,6 +26,7 @@ let canSpeak = true;
 let speaking = false;
 let retryTimer = null;
 let noticeCode = null;
+let slow = false;
 const soundOn = { mirror: false, say: true }; // hearing oneself late is irritating: off until asked for
 
 // Session
@@ -77,6 +78,7 @@ function follow(live) {
 /** Goes back to idle; with a problem, says which and what to do. */
 function finish(reason) {
   session = null;
+  slow = false;
   figures.stop();
   microphone.close();
   setSpeaking(false);
@@ -288,7 +290,8 @@ function drawHint() {
   if (mode === "mirror") hint = live ? "Speak: the portrait says it with you." : "Press Start and speak.";
   else if (speaking) hint = "Speaking…";
   else hint = live ? "Write something and press Say." : "Write something, then press Say.";
-  if (mode === "mirror" && live && microphone.muted) hint = "The microphone is muted.";
+  if (live && slow) hint = "The picture falters: the server, the network or this device is busy.";
+  else if (mode === "mirror" && live && microphone.muted) hint = "The microphone is muted.";
   byId("hint").textContent = hint;
 }
 
@@ -411,6 +414,11 @@ byId("text").addEventListener("keydown", (event) => {
 byId("device").addEventListener("change", (event) => changeMicrophone(event.target.value));
 controls.addEventListener("style", ({ detail }) => session?.setStyle(detail.emotion, detail.intensity));
 controls.addEventListener("mouthgain", ({ detail }) => session?.setMouthGain(detail));
+figures.addEventListener("pace", ({ detail }) => {
+  if (slow === (detail === "slow")) return;
+  slow = !slow;
+  drawHint();
+});
 picker.addEventListener("choose", ({ detail }) => showStill(detail));
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select, button")) return;

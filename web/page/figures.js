@@ -14,8 +14,11 @@ const PART_NAMES = {
   send: "Sending",
 };
 
-/** Collects and shows figures while a session runs. */
-export class Figures {
+const SLOW_FPS = 15;
+const SLOW_FOR_S = 4;
+
+/** Collects and shows figures while a session runs. Fires `pace` with "slow" or "good" as detail. */
+export class Figures extends EventTarget {
   #video;
   #peer = null;
   #timer = null;
@@ -25,8 +28,10 @@ export class Figures {
   #bytesThen = 0;
   #server = null;
   #watch = 0;
+  #slowFor = 0;
 
   constructor(video) {
+    super();
     this.#video = video;
   }
 
@@ -34,6 +39,7 @@ export class Figures {
     this.stop();
     this.#peer = peer;
     this.#server = null;
+    this.#slowFor = 0;
     this.#shown = this.#shownThen = this.#bytesThen = 0;
     this.#then = performance.now();
     this.#timer = setInterval(() => this.#refresh(), 1000);
@@ -76,6 +82,14 @@ export class Figures {
     this.#shownThen = this.#shown;
     this.#bytesThen = report.bytes;
     this.#show(report, fps, rate);
+    this.#judge(fps);
+  }
+
+  #judge(fps) {
+    if (document.hidden || !Number.isFinite(fps)) return; // a hidden page draws nothing
+    this.#slowFor = fps < SLOW_FPS ? this.#slowFor + 1 : 0;
+    const pace = this.#slowFor >= SLOW_FOR_S ? "slow" : "good";
+    this.dispatchEvent(new CustomEvent("pace", { detail: pace }));
   }
 
   #show(report, fps, rate) {
