@@ -210,7 +210,7 @@ _RESPONSES: Final[Schema] = {
         "Unknown": "There is no such thing here, or no longer.",
         "TooLarge": "The photo has too many bytes or pixels (picture_too_large).",
         "NotAPicture": "The body is not a picture mien reads (not_a_picture).",
-        "Unusable": "No portrait comes of it: no_face, several_faces, face_turned, picture_too_small, photo_error.",
+        "Unusable": "No portrait comes of it: no_face, several_faces, face_turned, picture_too_small ...",
         "Foreign": "The request names another host or comes from another site (foreign_origin).",
         "Busy": "Other photos are being prepared (studio_busy). Retry-After says when to come again.",
     }.items()
