@@ -1,8 +1,10 @@
 """Chance that can be replayed: draws that follow from a seed and a place in the stream alone."""
 
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Purpose(IntEnum):
@@ -25,3 +27,29 @@ def generator_at(seed: int, purpose: Purpose, index: int) -> np.random.Generator
     """
     key = np.array([seed % 2**64, int(purpose)], np.uint64)
     return np.random.Generator(np.random.Philox(counter=np.array([0, index, 0, 0], np.uint64), key=key))
+
+
+def smooth_noise(
+    seed: int, purpose: Purpose, *, frame: float, period: float, channels: int
+) -> NDArray[np.float64]:
+    """Return noise that changes smoothly with the frame, float64[channels], of variance 1 at every moment.
+
+    A cubic B-spline of standard normal knots, one each `period` frames: smooth to its second derivative.
+    """
+    place, share = divmod(frame / period, 1.0)
+    weights = np.array(
+        [
+            (1.0 - share) ** 3,
+            3.0 * share**3 - 6.0 * share**2 + 4.0,
+            -3.0 * share**3 + 3.0 * share**2 + 3.0 * share + 1.0,
+            share**3,
+        ]
+    )
+    knots = np.stack([_knot(seed, purpose, int(place) + offset, channels) for offset in range(4)])
+    noise: NDArray[np.float64] = weights @ knots / np.linalg.norm(weights)
+    return noise
+
+
+@lru_cache(maxsize=1024)
+def _knot(seed: int, purpose: Purpose, index: int, channels: int) -> NDArray[np.float64]:
+    return generator_at(seed, purpose, index).standard_normal(channels)

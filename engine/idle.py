@@ -7,13 +7,12 @@ seed and its own number, and slow drift is smooth noise between knots. Times are
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.chance import Purpose, generator_at
+from mien.engine.chance import Purpose, generator_at, smooth_noise
 from mien.engine.motion import CHANNELS, GAZE_SLICE, INDEX, ROTATION_SLICE, TRANSLATION_SLICE, MotionWindow
 from mien.engine.timebase import FRAME_RATE
 
@@ -177,7 +176,7 @@ _QUICK_PERIOD: Final = 1.4 * FRAME_RATE
 _TREMOR_PERIOD: Final = 0.3 * FRAME_RATE
 _QUICK_SHARE: Final = 0.3
 _DRIFTS: Final = 12
-_KNOT_LIMIT: Final = 2.0
+_DRIFT_LIMIT: Final = 2.0
 
 _ROTATION_SWAY: Final = np.radians([0.8, 1.2, 0.6])
 _TRANSLATION_SWAY: Final = np.array([0.007, 0.004, 0.008])
@@ -214,7 +213,7 @@ def _idle_frame(state: IdleState) -> Motion:
     motion[INDEX["headY"]] -= _BREATH_RISE * breath
     _set_both(motion, "noseSneer", _BREATH_NOSTRILS * breath)
 
-    tremor = _TREMOR * _smooth_noise(state.seed, Purpose.TREMOR, _TREMOR_PERIOD, frame)
+    tremor = _TREMOR * _sway(state.seed, Purpose.TREMOR, _TREMOR_PERIOD, frame)
     motion[GAZE_SLICE] = np.add(state.fixation.gaze(frame), waking * tremor[:2])
     _set_both(motion, "eyeBlink", state.blink.closure(frame))
 
@@ -278,30 +277,14 @@ def _draw_breath(seed: int, index: int, *, start: float) -> Breath:
 
 def _drift(seed: int, frame: float) -> NDArray[np.float64]:
     """Return the sways of this moment, float64[12], each about unit scale and within -2.6..2.6."""
-    slow = _smooth_noise(seed, Purpose.SLOW_DRIFT, _SLOW_PERIOD, frame)
-    return slow + _QUICK_SHARE * _smooth_noise(seed, Purpose.QUICK_DRIFT, _QUICK_PERIOD, frame)
+    slow = _sway(seed, Purpose.SLOW_DRIFT, _SLOW_PERIOD, frame)
+    return slow + _QUICK_SHARE * _sway(seed, Purpose.QUICK_DRIFT, _QUICK_PERIOD, frame)
 
 
-def _smooth_noise(seed: int, purpose: Purpose, period: float, frame: float) -> NDArray[np.float64]:
-    """Return noise that is smooth to its second derivative, float64[12]: a cubic B-spline of random knots."""
-    place, share = divmod(frame / period, 1.0)
-    weights = np.array(
-        [
-            (1.0 - share) ** 3,
-            3.0 * share**3 - 6.0 * share**2 + 4.0,
-            -3.0 * share**3 + 3.0 * share**2 + 3.0 * share + 1.0,
-            share**3,
-        ]
-    )
-    knots = np.stack([_knot(seed, purpose, int(place) + offset) for offset in range(4)])
-    # 1.4 brings the spline, which averages its knots, back to about unit scale.
-    noise: NDArray[np.float64] = np.clip(1.4 * (weights / 6.0) @ knots, -_KNOT_LIMIT, _KNOT_LIMIT)
-    return noise
-
-
-@lru_cache(maxsize=1024)
-def _knot(seed: int, purpose: Purpose, index: int) -> NDArray[np.float64]:
-    return generator_at(seed, purpose, index).standard_normal(_DRIFTS).clip(-_KNOT_LIMIT, _KNOT_LIMIT)
+def _sway(seed: int, purpose: Purpose, period: float, frame: float) -> NDArray[np.float64]:
+    noise = smooth_noise(seed, purpose, frame=frame, period=period, channels=_DRIFTS)
+    bounded: NDArray[np.float64] = _DRIFT_LIMIT * np.tanh(noise / _DRIFT_LIMIT)
+    return bounded
 
 
 def _log_normal(

@@ -6,7 +6,8 @@ predicts the clean motion, not the noise (Ramesh et al. 2022, section 2.2; Ma et
 style is strengthened by classifier-free guidance (Ho and Salimans 2022).
 
 The start noise belongs to the absolute frame, so that a frame seen by several windows starts from the same
-noise in each: fresh noise for every window makes the motion tremble.
+noise in each, and it changes smoothly from frame to frame. Fresh noise for every window, or for every frame,
+makes few-step motion tremble; smooth noise goes where chance belongs, into what the head does next.
 """
 
 from collections.abc import Callable
@@ -15,12 +16,12 @@ from functools import cache
 from itertools import pairwise
 from math import sqrt
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.chance import Purpose, generator_at
+from mien.engine.chance import Purpose, smooth_noise
 from mien.engine.config import MotionConfig
 from mien.engine.emotion import StyleVector
 from mien.engine.features import AudioFeatures
@@ -31,6 +32,9 @@ Tensor = NDArray[np.float32]
 
 SHOWN, SAMPLED, ABSENT = 1.0, 0.0, -1.0
 """What a frame of the window is to the net: already shown and given, to be made, or not there."""
+
+NOISE_PERIOD: Final = 10.0
+"""Frames from knot to knot of the start noise: 400 ms, about a beat of speech."""
 
 
 class Denoiser(Protocol):
@@ -133,12 +137,12 @@ def sample_window(
 
 
 def start_noise(seed: int, first: int, frames: int) -> Tensor:
-    """Return unit noise for frames first, first + 1, ...: float32[frames, CHANNELS]."""
-    noise = np.empty((frames, CHANNELS), np.float32)
-    for index in range(frames):
-        generator = generator_at(seed, Purpose.START_NOISE, first + index)
-        noise[index] = generator.standard_normal(CHANNELS, np.float32)
-    return noise
+    """Return noise of variance 1 for frames first, first + 1, ...: float32[frames, CHANNELS]."""
+    rows = (
+        smooth_noise(seed, Purpose.START_NOISE, frame=frame, period=NOISE_PERIOD, channels=CHANNELS)
+        for frame in range(first, first + frames)
+    )
+    return np.stack(list(rows)).astype(np.float32)
 
 
 def _root(share: float) -> np.float32:

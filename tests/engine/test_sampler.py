@@ -109,9 +109,15 @@ def test_guidance_is_linear_in_its_scale() -> None:
 def test_noise_belongs_to_the_absolute_frame() -> None:
     np.testing.assert_array_equal(start_noise(7, 10, 5)[2:], start_noise(7, 12, 3))
     assert np.abs(start_noise(7, 10, 1) - start_noise(8, 10, 1)).max() > 0.1
-    noise = start_noise(7, 0, 2000)
+
+
+def test_noise_is_of_unit_variance_and_smooth() -> None:
+    noise = start_noise(7, 0, 4000)
     assert abs(noise.mean()) < 0.02
-    assert abs(noise.std() - 1.0) < 0.02
+    assert abs(noise.std() - 1.0) < 0.03
+    np.testing.assert_allclose(noise[::10].std(), noise[5::10].std(), rtol=0.05)
+    assert np.diff(noise, axis=0).std() < 0.2
+    assert np.diff(noise, n=2, axis=0).std() < 0.05
 
 
 def test_the_state_goes_in_and_stays_as_it_was() -> None:
