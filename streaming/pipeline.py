@@ -189,8 +189,8 @@ class Studio:
 class Pipeline:
     """Runs one session's sound and pictures. Everything but `Studio.work` happens on the event loop."""
 
-    TOO_LATE_TO_DRAW: Final = TICK // 2
-    """A tick that begins 20 ms late does not draw: it could not finish within its own 40 ms."""
+    TOO_LATE_TO_DRAW: Final = TICK * 3 // 4
+    """A tick that begins 30 ms late does not draw: its picture would leave on the next one's time."""
 
     TOO_LATE_TO_MAKE_UP: Final = 5 * TICK
     """After 200 ms the missed ticks are skipped, sound and all, instead of being performed in a rush."""
