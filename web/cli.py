@@ -26,7 +26,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from mien.engine.emotion import HIGHEST_INTENSITY, Emotion, Style
-from mien.engine.errors import MienError
+from mien.engine.errors import AssetError, MienError
 from mien.engine.timebase import FRAME_RATE
 from mien.web.film import Codec, FilmConfig
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import av
+
+    from mien.engine.portrait import Portrait
 
 # Everything heavy is imported by the command that needs it: `mien --help` answers at once.
 
@@ -218,7 +220,7 @@ def prepare(
 
     with _busy("Preparing the portrait") as progress:
         portrait = portrait_of_photo(photo, face=face, name=name or photo.stem, progress=progress)
-        portrait.save(out)
+        _save(portrait, out)
     output.print(f"[green]✓[/] {escape(str(out))}", highlight=False, soft_wrap=True)
 
 
@@ -261,6 +263,16 @@ def _open_animator(
     with _busy("Opening the portrait") as progress:
         found = find_portrait(portrait, face=face, progress=progress)
         return open_animator(found, size=size, style=style, mouth_gain=mouth_gain, seed=seed)
+
+
+def _save(portrait: Portrait, path: Path) -> None:
+    try:
+        portrait.save(path)
+    except OSError as error:
+        raise AssetError(
+            f"{path} cannot be written: {error.strerror}.",
+            remedy="Check the folder, its permissions and its space.",
+        ) from error
 
 
 def _film(

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 import uvicorn
 from rich.console import Console
@@ -62,6 +63,7 @@ class ServeConfig:
 
 def host_page(config: ServeConfig, console: Console) -> None:
     """Serve until SIGINT or SIGTERM comes. Raises CannotListen, and AssetError where something is missing."""
+    cv2.setNumThreads(1)  # sessions share the cores among them; one picture is not split over several
     with bind(config.host, config.port) as listener:
         shelf, studio, synthesizer = _prepare(config, console)
         lobby = Lobby(
@@ -76,7 +78,7 @@ def host_page(config: ServeConfig, console: Console) -> None:
                 server_header=False,
                 limit_concurrency=CONNECTIONS,
                 timeout_graceful_shutdown=GOODBYE_S,
-                ws_max_size=MESSAGE_BYTES,
+                ws_max_size=4 * MESSAGE_BYTES,  # what is a little too long gets an answer, not a cut line
                 ws_max_queue=8,  # messages; the socket's rate limit lets no more through in a moment anyway
                 ws_per_message_deflate=False,
             )

@@ -164,11 +164,11 @@ class Door:
         """Serve the portrait at rest, as its first frame shows it."""
         portrait_id = request.path_params["id"]
         picture = await run_in_threadpool(self.shelf.picture, portrait_id)
-        private = portrait_id.startswith("upload-")
+        builtin = any(card.id == portrait_id and card.builtin for card in self.shelf.cards())
         return Response(
             picture,
             media_type="image/jpeg",
-            headers={"Cache-Control": "no-store" if private else "max-age=600"},
+            headers={"Cache-Control": "max-age=600" if builtin else "no-store"},
         )
 
     async def session(self, websocket: WebSocket) -> None:

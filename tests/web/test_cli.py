@@ -216,6 +216,11 @@ def test_photo_without_a_face(
     assert "3 faces" in text
     assert "0 to 2" in text
     assert "not a picture" in run("prepare", tmp_path / "text.png", tmp_path / "out.npz")[1]
+    (tmp_path / "one.png").write_bytes(photo(1))
+    monkeypatch.setattr("mien.web.cli._save", lambda portrait, path: path.write_text(portrait.name))
+    status, text = run("prepare", tmp_path / "one.png", tmp_path / "out.npz")
+    assert status == 0
+    assert (tmp_path / "out.npz").read_text() == "one"
     assert "cannot be read" in run("prepare", tmp_path / "missing.png", tmp_path / "out.npz")[1]
 
 

@@ -24,6 +24,7 @@ from mien.engine.motion import INDEX, MotionWindow, neutral_motion
 from mien.engine.timebase import SAMPLES_PER_FRAME
 from mien.streaming.lobby import Lobby
 from mien.streaming.session import SessionSettings
+from mien.streaming.synthesis import SpeechSynthesizer
 from mien.web.doctor import bind
 from mien.web.messages import MESSAGE_BYTES
 from mien.web.portraits import PortraitShelf
@@ -135,14 +136,31 @@ class House:
 def open_house(
     shelf: PortraitShelf, landmarker: Any, *, capacity: int = 2, speech: bool = True
 ) -> Iterator[House]:
+    """Run a server whose faces are stand-ins."""
     told: list[Any] = []
 
     def make_face(settings: SessionSettings) -> Animator:
         shelf.open(settings.portrait)
         return Animator(BarRenderer(), LoudnessPerformer(told))  # type: ignore[arg-type]
 
-    lobby = Lobby(make_face, capacity, HummingSynthesizer() if speech else None)
-    app = build_app(lobby, shelf, Studio(landmarker), config=DoorConfig(upload_bytes=300_000))
+    with open_rooms(
+        make_face, shelf, Studio(landmarker), capacity, HummingSynthesizer() if speech else None, told
+    ) as house:
+        yield house
+
+
+@contextmanager
+def open_rooms(
+    make_face: Callable[[SessionSettings], Animator],
+    shelf: PortraitShelf,
+    studio: Studio,
+    capacity: int,
+    synthesizer: SpeechSynthesizer | None,
+    told: list[Any] | None = None,
+) -> Iterator[House]:
+    """Run a server in a thread of its own."""
+    lobby = Lobby(make_face, capacity, synthesizer)
+    app = build_app(lobby, shelf, studio, config=DoorConfig(upload_bytes=300_000))
     server = uvicorn.Server(
         uvicorn.Config(app, log_level="error", ws_max_size=MESSAGE_BYTES, timeout_graceful_shutdown=2)
     )
@@ -155,7 +173,8 @@ def open_house(
             thread.join(15)
             assert not thread.is_alive()
 
-        yield House(f"http://localhost:{listener.getsockname()[1]}/", lobby, told, stop)
+        url = f"http://localhost:{listener.getsockname()[1]}/"
+        yield House(url, lobby, [] if told is None else told, stop)
         stop()
 
 
@@ -508,3 +527,71 @@ def test_everything_is_reached_by_keyboard(house: House, visit: Callable[..., Vi
     here.page.focus("#start")
     here.page.keyboard.press("Enter")
     here.state("live")
+
+
+FACE_CHANGES = """async ({ seconds, boxes }) => {
+  // For each box of the picture, how far its pixels stray from their own mean over time, 0 to 255.
+  const video = document.getElementById("video");
+  const canvas = new OffscreenCanvas(256, 256);
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  const seen = boxes.map(() => []);
+  await new Promise((resolve) => {
+    const end = performance.now() + 1000 * seconds;
+    video.requestVideoFrameCallback(function look() {
+      pen.drawImage(video, 0, 0, 256, 256);
+      boxes.forEach((box, index) => {
+        const { data } = pen.getImageData(...box);
+        seen[index].push(Float32Array.from({ length: data.length / 4 }, (_, k) => data[4 * k + 1]));
+      });
+      if (performance.now() < end) video.requestVideoFrameCallback(look);
+      else resolve();
+    });
+  });
+  return seen.map((frames) => {
+    let total = 0;
+    for (let k = 0; k < frames[0].length; k++) {
+      const mean = frames.reduce((sum, frame) => sum + frame[k], 0) / frames.length;
+      total += Math.sqrt(frames.reduce((sum, frame) => sum + (frame[k] - mean) ** 2, 0) / frames.length);
+    }
+    return total / frames[0].length;
+  });
+}"""
+
+LIPS = (61, 291, 0, 17)
+FOREHEAD = (54, 284, 10, 9)
+
+
+def box_of(points: NDArray[np.float32], names: tuple[int, ...], scale: float) -> list[int]:
+    """Return left, top, width, height of some landmarks, in a picture of 256 pixels."""
+    corners = points[list(names), :2] * scale
+    left, top = np.floor(corners.min(axis=0)).astype(int)
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int)
+    return [int(left), int(top), int(right - left), int(bottom - top)]
+
+
+@pytest.mark.slow
+def test_a_real_face_says_a_text(visit: Callable[..., Visit]) -> None:
+    """The whole product, nothing put in its place: text to voice to motion to picture to browser."""
+    pytest.importorskip("hibari")
+    from mien.streaming.synthesis import HibariSynthesizer
+    from mien.web.casting import open_animator
+
+    shelf = PortraitShelf()
+    portrait = shelf.open(shelf.cards()[0].id)
+
+    def make_face(settings: SessionSettings) -> Animator:
+        return open_animator(shelf.open(settings.portrait), size=256, style=settings.style, seed=1)
+
+    boxes = [box_of(portrait.landmarks, names, 256 / portrait.size) for names in (LIPS, FOREHEAD)]
+    with open_rooms(make_face, shelf, Studio(lambda: None), 1, HibariSynthesizer()) as house:  # type: ignore[arg-type, return-value]
+        here = visit(house)
+        here.page.check("input[value=say]")
+        here.start()
+        here.page.fill("#text", "Mamma made many marmalade muffins on Monday morning, and papa ate them all.")
+        still, _ = here.page.evaluate(FACE_CHANGES, {"seconds": 1.5, "boxes": boxes})
+        here.page.click("#say")
+        here.page.wait_for_selector("#interrupt:not([disabled])")
+        lips, forehead = here.page.evaluate(FACE_CHANGES, {"seconds": 2.5, "boxes": boxes})
+        assert lips > 2 * still
+        assert lips > 2 * forehead
+        assert here.complaints == []
