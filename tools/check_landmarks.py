@@ -3,8 +3,8 @@
     python tools/check_landmarks.py --model face_landmarker.task
 
 Needs mediapipe (the `train` extra). Differences are mean distances between landmarks in per cent of the
-distance between the irises. Mediapipe is asked twice: for a still picture, where it reads the landmarks once in
-the detector's coarse box, and as a video of the same picture shown three times, where it follows its own
+distance between the irises. Mediapipe is asked twice: for a still picture, where it reads the landmarks once
+in the detector's coarse box, and as a video of the same picture shown three times, where it follows its own
 landmarks as mien does. How far it lies from itself shows what difference means nothing.
 """
 
@@ -124,7 +124,7 @@ def turned(picture: Picture, degrees: float) -> tuple[Picture, NDArray[np.float6
 def lost_in(
     picture: Picture, face: FaceLandmarks, *, width: int, canvas: int
 ) -> tuple[Picture, NDArray[np.float64]]:
-    """Put a face of so many pixels' width into a large, blotchy picture; return it and where the face lies."""
+    """Put a face of some width into a large, blotchy picture; return it and where the face lies."""
     scale = width / (face.box[2] - face.box[0])
     small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     blotches = np.random.default_rng(0).integers(60, 180, (canvas // 40, canvas // 40, 3)).astype(np.uint8)
