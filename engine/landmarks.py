@@ -34,6 +34,9 @@ _CROP_SCALE: Final = 1.5
 _SMALL: Final = 4
 """Where even the largest face fills less than this part of the picture, a closer look may show more."""
 
+_BYSTANDER: Final = 4
+"""Whoever is this many times smaller than the largest face did not sit for the photo."""
+
 _PASSES: Final = 4
 """At most so many crops of one face. The second follows the landmarks of the first, and so does not inherit
 the detector's coarse box; on most faces it is the last."""
@@ -109,7 +112,10 @@ class FaceLandmarker:
         self._closed = False
 
     def detect(self, picture: NDArray[np.uint8]) -> list[FaceLandmarks]:
-        """Find the faces in an upright picture, RGB uint8[H, W, 3], largest first; maybe none."""
+        """Find the faces in an upright picture, RGB uint8[H, W, 3], largest first; maybe none.
+
+        Faces much smaller than the largest are bystanders and posters, and are left out.
+        """
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0:
             raise ValueError(f"picture must be uint8[H, W, 3], not {picture.dtype}{list(picture.shape)}")
         with self._turn:
@@ -122,7 +128,7 @@ class FaceLandmarker:
                 faces = _distinct(faces + [face for face in found if face is not None])
                 if faces and not (one_more_look and _is_small(faces[0], picture)):
                     break
-            return faces
+            return [face for face in faces if _BYSTANDER * _longer_side(face) >= _longer_side(faces[0])]
 
     def track(self, picture: NDArray[np.uint8], last: FaceLandmarks) -> FaceLandmarks | None:
         """Follow a face from one picture of a video to the next without the detector; None if it is lost."""
@@ -208,8 +214,12 @@ def _distance(face: FaceLandmarks, other: FaceLandmarks) -> float:
 
 def _is_small(face: FaceLandmarks, picture: NDArray[np.uint8]) -> bool:
     """Tell whether a face is so small that others of its size may have been missed at the same look."""
+    return bool(_SMALL * _longer_side(face) < max(picture.shape[:2]))
+
+
+def _longer_side(face: FaceLandmarks) -> int:
     left, top, right, bottom = face.box
-    return bool(_SMALL * max(right - left, bottom - top) < max(picture.shape[:2]))
+    return max(right - left, bottom - top)
 
 
 def _distinct(faces: list[FaceLandmarks]) -> list[FaceLandmarks]:
@@ -218,9 +228,4 @@ def _distinct(faces: list[FaceLandmarks]) -> list[FaceLandmarks]:
     for face in sorted(faces, key=lambda each: each.presence, reverse=True):
         if all(overlap(face.box, other.box) <= SAME_FACE for other in kept):
             kept.append(face)
-    return sorted(kept, key=_area, reverse=True)
-
-
-def _area(face: FaceLandmarks) -> int:
-    left, top, right, bottom = face.box
-    return (right - left) * (bottom - top)
+    return sorted(kept, key=_longer_side, reverse=True)

@@ -200,6 +200,17 @@ def test_several_faces_largest_first(landmarker: FaceLandmarker, painting: Pictu
     assert faces[0].interocular == pytest.approx(2 * faces[1].interocular, rel=0.05)
 
 
+def test_bystanders_are_left_out(landmarker: FaceLandmarker, painting: Picture) -> None:
+    height, width = painting.shape[:2]
+    small = cv2.resize(painting, (width // 5, height // 5), interpolation=cv2.INTER_AREA)
+    scene = np.full((height, width * 2, 3), 140, np.uint8)
+    scene[40 : 40 + height // 5, 40 : 40 + width // 5] = small
+    assert len(landmarker.detect(scene)) == 1
+    scene[:, width:] = painting
+    (face,) = landmarker.detect(scene)
+    assert face.box[0] > width
+
+
 @pytest.mark.parametrize("kind", ["grey", "noise", "stripes", "tiny"])
 def test_nobody(landmarker: FaceLandmarker, kind: str) -> None:
     rng = np.random.default_rng(3)
