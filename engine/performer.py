@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.engine.config import MotionConfig
 from mien.engine.emotion import Style, StyleGlide, StyleVector
@@ -35,7 +36,7 @@ from mien.engine.motion import (
     neutral_motion,
 )
 from mien.engine.sampler import Denoiser, SamplerState, load_denoiser, sample_window, start_sampler
-from mien.engine.timebase import SAMPLES_PER_FRAME
+from mien.engine.timebase import FRAME_RATE, SAMPLES_PER_FRAME
 
 WIDEST_ROTATION: Final = 0.35
 """Radians the head may turn from the photo, about any axis."""
@@ -50,6 +51,8 @@ _SAMPLED_INDEX: Final = np.array(
     [index for index, name in enumerate(CHANNEL_NAMES) if name.startswith(_SAMPLED_NAMES)]
 )
 """The sampler's own channels. Lids and gaze are the idle life's, the mouth is the lip refiner's."""
+
+_WAKING_FRAMES: Final = FRAME_RATE
 
 _RANGES: Final = (
     (SHAPE_SLICE, 0.0, 1.0),
@@ -216,7 +219,7 @@ class Performer:
             frames=frames,
         )
         face, idle = idle_motion(frames, state.idle)
-        face[:, _SAMPLED_INDEX] += sampled[:, _SAMPLED_INDEX]
+        face[:, _SAMPLED_INDEX] += _waking(state.shown, frames) * sampled[:, _SAMPLED_INDEX]
         motion, lips = refine_lips(
             self._lip_refiner,
             _latest(_forget(state), self._lip_refiner.window_frames),
@@ -228,6 +231,11 @@ class Performer:
         )
         self._state = replace(state, style=style, sampler=sampler, lips=lips, idle=idle)
         return np.stack([aim_eyes(frame) for frame in motion])
+
+
+def _waking(first: int, frames: int) -> NDArray[np.float32]:
+    """Return the share of the sampler in each frame, float32[frames, 1]: a stream starts from the photo."""
+    return np.minimum(np.arange(first, first + frames) / _WAKING_FRAMES, 1.0, dtype=np.float32)[:, None]
 
 
 def _latest(features: AudioFeatures, frames: int) -> AudioFeatures:

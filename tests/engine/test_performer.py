@@ -79,6 +79,15 @@ def test_flush_gives_the_frames_that_silence_would() -> None:
     np.testing.assert_array_equal(flushed.push(silence(4)), expected[8:])
 
 
+def test_the_first_frame_of_silence_is_the_photo() -> None:
+    stream = performer()
+    stream.set_style(Style(Emotion.ANGRY, 3.0))
+    first, second = stream.push(silence(4))
+    assert not first[ELSEWHERE].any()
+    assert np.abs(second[ELSEWHERE]).max() < 0.05
+    assert not mouth_opening(first)
+
+
 def test_flush_of_nothing_is_nothing() -> None:
     stream = performer()
     assert stream.flush().shape == (0, CHANNELS)
