@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -198,7 +199,15 @@ def build_app(
     return Starlette(
         routes=door.routes(),
         lifespan=lifespan,
-        middleware=[Middleware(SecurityMiddleware, hosts=config.hosts, origins=config.origins)],
+        middleware=[
+            Middleware(SecurityMiddleware, hosts=config.hosts, origins=config.origins),
+            Middleware(
+                CORSMiddleware,  # with no origins, which is the default, it allows none
+                allow_origins=config.origins,
+                allow_methods=("GET", "POST", "DELETE"),
+                allow_headers=("Content-Type",),
+            ),
+        ],
         exception_handlers={
             MienError: _answer_mien_error,
             HTTPException: _answer_http_error,

@@ -26,7 +26,7 @@ class Landmarker(Protocol):
     """Finds faces. mien.engine.landmarks.FaceLandmarker is one."""
 
     def detect(self, picture: NDArray[np.uint8]) -> list[FaceLandmarks]:
-        """Return the faces of RGB uint8[H, W, 3]."""
+        """Return the faces of RGB uint8[H, W, 3], the largest first."""
 
     def close(self) -> None:
         """Give back the memory."""
@@ -57,8 +57,7 @@ def make_portrait(source: bytes | Path, landmarker: Landmarker, *, face: int | N
     Raises PhotoError in all its kinds.
     """
     picture = open_photo(source)
-    faces = sorted(landmarker.detect(picture), key=_area, reverse=True)
-    return prepare_portrait(picture, _choose(faces, face, picture), name=name)
+    return prepare_portrait(picture, _choose(landmarker.detect(picture), face, picture), name=name)
 
 
 class Studio:
@@ -111,8 +110,3 @@ def _choose(faces: list[FaceLandmarks], wanted: int | None, picture: NDArray[np.
             remedy=f"Choose 0 to {len(faces) - 1}, the largest being 0.",
         )
     return faces[wanted]
-
-
-def _area(face: FaceLandmarks) -> int:
-    left, top, right, bottom = face.box
-    return (right - left) * (bottom - top)

@@ -125,7 +125,7 @@ class CountingLandmarker:
 
     def detect(self, picture: NDArray[np.uint8]) -> list[FaceLandmarks]:
         count = round(float(picture[..., 0].mean()) / 10)
-        boxes = [(10, 10, 30 + 10 * index, 30 + 10 * index) for index in range(count)]
+        boxes = [(10, 10, 30 + 10 * index, 30 + 10 * index) for index in reversed(range(count))]
         points = np.zeros((478, 3), np.float32)
         return [FaceLandmarks(points=points, shapes={}, box=box, presence=1.0) for box in boxes]
 

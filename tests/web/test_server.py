@@ -228,6 +228,15 @@ def test_foreign_sites_are_refused(client: TestClient, headers: dict[str, str], 
     assert client.get("/v1/portraits", headers=headers).status_code == status
 
 
+def test_friends_are_told_that_they_may(client: TestClient) -> None:
+    friend = {"Origin": "https://friend.example"}
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    allowed = "access-control-allow-origin"
+    assert client.options("/v1/portraits", headers=friend | asked).headers[allowed] == friend["Origin"]
+    assert client.get("/v1/portraits", headers=friend).headers[allowed] == friend["Origin"]
+    assert allowed not in client.get("/v1/portraits").headers
+
+
 def test_lobby_and_studio_close_with_the_app(client: TestClient, lobby: Any) -> None:
     client.get("/v1/health")
     assert not lobby.closed
