@@ -455,20 +455,18 @@ def eye(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> N
     )
 
     lash_colour = tuple(int(c * 0.45) for c in look.brow)
-    thick = (0.016 + 0.016 * look.lashes) * np.sin(np.linspace(0.5, 2.75, len(upper)))
+    thick = (0.016 + 0.020 * look.lashes) * np.sin(np.linspace(0.35, 2.6, len(upper)))
     paint(picture, lash_colour, 0.95 * area(ribbon(upper - [0, 0.006], thick), blur=0.002))
-    lashes = []
-    for t in np.linspace(0.40, 0.97, int(20 * look.lashes)):
-        root = upper[min(int(t * len(upper)), len(upper) - 1)]
-        reach = look.lashes * (0.020 + 0.042 * np.sin(t * 2.6)) * rng.uniform(0.75, 1.1)
-        tip = root + np.array([side * reach * (t - 0.25) * 1.4, -reach * (1.1 - 0.5 * t)])
-        bend = (root + tip) / 2 + np.array([side * 0.012, 0.006])
-        lash = curve([root, bend, tip], steps=8)
-        lashes.append(ribbon(lash, np.linspace(0.013, 0.002, len(lash))))
-    if lashes:
-        paint(picture, lash_colour, 0.8 * area(*lashes))
     rim_path = lower[4:-2]
     darken(picture, 0.6 * area(ribbon(rim_path, np.full(len(rim_path), 0.012)), blur=0.004), (120, 70, 64))
+    if not look.lashes:
+        return
+    # Lashes as one sweep beyond the outer corner: single hairs would smear when the eye shuts.
+    wing = curve(
+        [upper[int(0.72 * len(upper))], upper[-1] + [-0.01 * side, -0.012], upper[-1] + [0.045 * side, -0.04]]
+    )
+    sweep = look.lashes * np.linspace(0.030, 0.001, len(wing))
+    paint(picture, lash_colour, 0.95 * area(ribbon(wing, sweep), blur=0.003))
 
 
 def brow(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> None:
@@ -485,7 +483,7 @@ def brow(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> 
         tip = root + np.array([0.058, -0.042 * lean]) * rng.uniform(0.7, 1.1)
         hair = curve([root, (root + tip) / 2 + [0, -0.006], tip], steps=5) * [side, 1]
         hairs.append(ribbon(hair, np.linspace(0.011, 0.003, len(hair))))
-    paint(picture, look.brow, 0.55 * area(*hairs))
+    paint(picture, look.brow, 0.60 * area(*hairs, blur=0.003))
 
 
 def nose(picture: Floats, look: Look) -> None:
@@ -586,7 +584,7 @@ def strands(
             value = int(tone[k] * 255)
             cv2.polylines(tones, [pixels[k : k + 5]], False, value, width, cv2.LINE_8, PRECISION)
     across = np.linspace(0, 1, 46)
-    reach = 0.035 * np.sin(across * np.pi) + rng.normal(0, 0.006, 46)
+    reach = 0.055 * np.sin(across * np.pi) + rng.normal(0, 0.003, 46)
     ends = inner[-1] * (1 - across[:, None]) + outer[-1] * across[:, None]
     ends = ends + reach[:, None] * [0, 1.6]
     return averaged(tones) / np.float32(255), area(np.concatenate([inner, curve(ends, steps=6), outer[::-1]]))
