@@ -113,9 +113,11 @@ class HeadModel:
     def load(cls, path: Path) -> "HeadModel":
         """Read what `save` wrote. Raises AssetError for anything else."""
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # Opened here, because np.load leaves a file open that it cannot make sense of.
+            with path.open("rb") as file:
+                stored = np.load(file, allow_pickle=False)
                 found = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, BadZipFile) as error:
+        except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
             raise AssetError(
                 f"The head model {path} cannot be read: {error}.", remedy="Install mien anew."
             ) from error

@@ -169,7 +169,7 @@ def _between_lips(
 
 
 def _photo_teeth(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Mark the upper teeth that the photo shows: bright and hardly coloured, in the upper part of the mouth."""
+    """Mark the upper teeth that the photo shows: bright, pale, and high in the mouth."""
     inside = _between_lips(points, picture.shape[:2], 1, 0) > 0
     if inside.sum() < 30:
         return np.zeros(picture.shape[:2], np.uint8)

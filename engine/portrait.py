@@ -4,7 +4,7 @@ import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import cv2
 import numpy as np
@@ -189,7 +189,7 @@ class Portrait:
         corner, extent = self.lips_corner, self.lips_picture.shape[1::-1]
         if corner.min() < 0 or np.any(corner + extent > size):
             raise ValueError("its parts do not fit together")
-        if len(self.mouth_paint) != self.runs[2] - self.runs[1] or self.scale <= 0 or size % 2:
+        if len(self.mouth_paint) != self.runs[2] - self.runs[1] or not self.scale > 0 or size % 2:
             raise ValueError("its parts do not fit together")
 
 
@@ -197,9 +197,12 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise _foreign(path)
-        with np.load(path, allow_pickle=False) as stored:
-            if not isinstance(stored, np.lib.npyio.NpzFile):
+        # Opened here, because np.load leaves a file open that it cannot make sense of.
+        with path.open("rb") as file:
+            if not is_zipfile(file):
                 raise _foreign(path)
+            file.seek(0)
+            stored = np.load(file, allow_pickle=False)
             if "kind" not in stored.files or str(stored["kind"]) != _KIND:
                 raise _foreign(path)
             version = int(stored["format"])

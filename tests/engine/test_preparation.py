@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from synthetic_face import draw_photo
+
+from mien.engine.errors import PhotoError, PictureTooSmall
+from mien.engine.head import load_head
+from mien.engine.head_fit import fit_head
+from mien.engine.landmarks import FaceLandmarker
+from mien.engine.motion import INDEX, neutral_motion
+from mien.engine.preparation import FaceTurned, prepare_portrait
+from mien.engine.rig_renderer import RigRenderer
+
+
+@pytest.mark.parametrize(("yaw", "pitch"), [(0.0, 0.0), (0.3, 0.0), (-0.25, 0.1), (0.1, -0.2)])
+def test_fit_finds_the_pose_that_was_drawn(yaw: float, pitch: float) -> None:
+    photo = draw_photo(yaw=yaw, pitch=pitch)
+    fit = fit_head(load_head(), photo.face.points, photo.face.shapes)
+    assert fit.yaw == pytest.approx(yaw, abs=0.03)
+    assert fit.pitch == pytest.approx(pitch, abs=0.03)
+    assert fit.scale == pytest.approx(230, rel=0.02)
+
+
+def test_fit_finds_the_expression_that_was_drawn() -> None:
+    photo = draw_photo(jawOpen=0.4, mouthSmileLeft=0.5)
+    fit = fit_head(load_head(), photo.face.points, photo.face.shapes)
+    assert fit.expression[INDEX["jawOpen"]] == pytest.approx(0.4, abs=0.1)
+    assert fit.expression[INDEX["mouthSmileLeft"]] == pytest.approx(0.5, abs=0.15)
+    assert fit.expression[INDEX["mouthSmileRight"]] < 0.1
+
+
+def test_parted_lips_are_told_from_closed_ones() -> None:
+    assert not draw_photo().portrait().lips_parted
+    assert draw_photo(jawOpen=0.3).portrait().lips_parted
+
+
+def test_small_faces_are_refused() -> None:
+    photo = draw_photo(scale=60, side=320)
+    with pytest.raises(PictureTooSmall, match="pixels high"):
+        photo.portrait()
+
+
+@pytest.mark.parametrize("yaw", [-0.8, 0.8])
+def test_turned_faces_are_refused(yaw: float) -> None:
+    with pytest.raises(FaceTurned, match="turned") as refusal:
+        draw_photo(yaw=yaw).portrait()
+    assert isinstance(refusal.value, PhotoError)
+    assert "looks at the camera" in refusal.value.remedy
+
+
+@pytest.mark.parametrize("window", [(0, 640, 0, 640), (60, 600, 120, 520), (0, 640, 170, 640)])
+def test_crop_fills_the_picture_and_takes_the_landmarks_along(window: tuple[int, int, int, int]) -> None:
+    top, bottom, left, right = window
+    photo = draw_photo()
+    moved = photo.face.points - np.array([left, top, 0], np.float32)
+    face = type(photo.face)(moved, photo.face.shapes, photo.face.box, 1.0)
+    portrait = prepare_portrait(photo.picture[top:bottom, left:right].copy(), face, name="cut")
+    assert portrait.picture.shape == (512, 512, 3)
+    nose = np.round(portrait.landmarks[4, :2]).astype(int)
+    around = portrait.picture[nose[1] - 1 : nose[1] + 2, nose[0] - 1 : nose[0] + 2].reshape(-1, 3)
+    assert around[:, 1].mean() > 180  # the green dot
+    assert around[:, 0].mean() < 80
+
+
+def test_preparing_twice_gives_the_same() -> None:
+    first, second = draw_photo().portrait(), draw_photo().portrait()
+    np.testing.assert_array_equal(first.vertices, second.vertices)
+    np.testing.assert_array_equal(first.delta_values, second.delta_values)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["s0", "s3", "s4", "s5", "s8", "s9"])
+def test_real_pictures_are_drawn_as_they_are_and_open_their_mouths(shared_data: Path, name: str) -> None:
+    landmarker = FaceLandmarker(
+        shared_data / "models" / "face_landmarker" / "public" / "face_landmarker.task"
+    )
+    read = cv2.imread(str(shared_data / "portraits" / f"{name}.jpg"))
+    picture = np.asarray(cv2.cvtColor(read, cv2.COLOR_BGR2RGB), np.uint8)
+    portrait = prepare_portrait(picture, landmarker.detect(picture)[0], name=name)
+    renderer = RigRenderer(portrait)
+    rest = renderer.render(neutral_motion(1)[0])
+    assert np.abs(rest.astype(int) - portrait.picture).max() <= 1
+    motion = neutral_motion(1)[0]
+    motion[INDEX["jawOpen"]] = 0.5
+    seen = landmarker.detect(renderer.render(motion))
+    landmarker.close()
+    assert seen
+    gap = seen[0].points[14, 1] - seen[0].points[13, 1]
+    assert gap > 0.03 * np.ptp(seen[0].points[:468, 1])

@@ -1,0 +1,244 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from synthetic_face import draw_photo
+
+from mien.engine.errors import BackendUnavailable, ConfigError
+from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP
+from mien.engine.motion import CHANNELS, INDEX, neutral_motion
+from mien.engine.portrait import Portrait
+from mien.engine.renderer import open_renderer
+from mien.engine.rig_renderer import RigRenderer
+
+Frame = NDArray[np.uint8]
+DEGREE = np.pi / 180
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Portrait:
+    return draw_photo().portrait()
+
+
+@pytest.fixture(scope="module")
+def smiling() -> Portrait:
+    return draw_photo(jawOpen=0.45, mouthSmileLeft=0.3, mouthSmileRight=0.3).portrait()
+
+
+@pytest.fixture(scope="module")
+def renderer(portrait: Portrait) -> RigRenderer:
+    return RigRenderer(portrait)
+
+
+def motion_of(**values: float) -> NDArray[np.float32]:
+    motion = neutral_motion(1)[0]
+    for name, value in values.items():
+        motion[INDEX[name]] = value
+    return motion
+
+
+def box_round(portrait: Portrait, landmarks: tuple[int, ...], margin: int) -> tuple[slice, slice]:
+    points = portrait.landmarks[list(landmarks), :2]
+    low, high = points.min(axis=0).astype(int) - margin, points.max(axis=0).astype(int) + margin
+    return slice(low[1], high[1]), slice(low[0], high[0])
+
+
+def green_dot(picture: Frame) -> NDArray[np.float64]:
+    red, green, blue = (picture[..., c].astype(int) for c in range(3))
+    rows, columns = np.nonzero((green > 150) & (red < 110) & (blue < 110))
+    return np.array([columns.mean(), rows.mean()])
+
+
+def dark(picture: Frame) -> int:
+    """How many pixels are darker than any skin, lip or brow of the synthetic face."""
+    return int((picture.max(axis=2) < 105).sum())
+
+
+def white_of_eye(picture: Frame) -> int:
+    return int((picture.min(axis=2) > 222).sum())
+
+
+def test_rest_is_the_photo(portrait: Portrait, renderer: RigRenderer) -> None:
+    drawn = renderer.render(neutral_motion(1)[0])
+    assert drawn.dtype == np.uint8
+    assert np.abs(drawn.astype(int) - portrait.picture).max() <= 1
+
+
+def test_rest_is_the_photo_with_parted_lips_too(smiling: Portrait) -> None:
+    assert smiling.lips_parted
+    drawn = RigRenderer(smiling).render(neutral_motion(1)[0])
+    assert np.abs(drawn.astype(int) - smiling.picture).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "channel", ["jawOpen", "eyeBlinkLeft", "headYaw", "headZ", "gazeYaw", "mouthSmileLeft"]
+)
+def test_leaving_rest_is_no_jump(portrait: Portrait, renderer: RigRenderer, channel: str) -> None:
+    drawn = renderer.render(motion_of(**{channel: 0.002}))
+    assert np.abs(drawn.astype(int) - portrait.picture).mean() < 0.25
+
+
+def test_same_motion_same_picture(portrait: Portrait, renderer: RigRenderer) -> None:
+    random = np.random.default_rng(1)
+    motion = random.uniform(0, 0.6, CHANNELS).astype(np.float32)
+    first = renderer.render(motion)
+    renderer.render(random.uniform(0, 1, CHANNELS).astype(np.float32))
+    np.testing.assert_array_equal(renderer.render(motion), first)
+    np.testing.assert_array_equal(RigRenderer(portrait).render(motion), first)
+
+
+def test_picture_outlives_the_next_call(renderer: RigRenderer) -> None:
+    first = renderer.render(neutral_motion(1)[0])
+    kept = first.copy()
+    renderer.render(motion_of(jawOpen=0.6, headYaw=0.2))
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_motion_is_left_as_it_is(renderer: RigRenderer) -> None:
+    motion = motion_of(jawOpen=3.0, headYaw=2.0)
+    kept = motion.copy()
+    renderer.render(motion)
+    np.testing.assert_array_equal(motion, kept)
+
+
+def test_values_outside_their_range_are_clamped(renderer: RigRenderer) -> None:
+    np.testing.assert_array_equal(
+        renderer.render(motion_of(jawOpen=7.0, eyeBlinkLeft=-2.0)), renderer.render(motion_of(jawOpen=1.0))
+    )
+
+
+def test_any_weights_give_a_picture(renderer: RigRenderer) -> None:
+    random = np.random.default_rng(2)
+    for _ in range(40):
+        motion = random.normal(0, 1.5, CHANNELS).astype(np.float32)
+        motion[random.integers(0, CHANNELS, 3)] = random.choice([np.nan, np.inf, -np.inf, 0, 1], 3)
+        drawn = renderer.render(motion)
+        assert drawn.shape == (512, 512, 3)
+
+
+@pytest.mark.parametrize(
+    ("channel", "axis", "sign"),
+    [("headYaw", 0, 1), ("headPitch", 1, -1), ("headX", 0, 1), ("headY", 1, 1)],
+)
+def test_head_goes_where_it_is_told(renderer: RigRenderer, channel: str, axis: int, sign: int) -> None:
+    rest = green_dot(renderer.render(neutral_motion(1)[0]))
+    for amount in (0.05, -0.05):
+        moved = green_dot(renderer.render(motion_of(**{channel: amount}))) - rest
+        assert sign * np.sign(amount) * moved[axis] > 2
+        assert abs(moved[1 - axis]) < 2
+
+
+def test_roll_tips_the_head_to_the_right(renderer: RigRenderer) -> None:
+    rest = green_dot(renderer.render(neutral_motion(1)[0]))
+    assert green_dot(renderer.render(motion_of(headRoll=0.1)))[0] > rest[0] + 3
+
+
+def test_head_grows_as_it_comes_nearer(portrait: Portrait, renderer: RigRenderer) -> None:
+    def between_eyes(z: float) -> int:
+        return white_of_eye(renderer.render(motion_of(headZ=z)))
+
+    assert between_eyes(-0.2) > between_eyes(0.2)
+
+
+@pytest.mark.parametrize("yaw", [-15, 0, 15])
+@pytest.mark.parametrize("pitch", [-10, 10])
+@pytest.mark.parametrize("roll", [-12, 12])
+def test_extreme_poses_leave_no_hole(
+    portrait: Portrait, renderer: RigRenderer, yaw: int, pitch: int, roll: int
+) -> None:
+    """A closed mouth shows nothing of its dark inside, however the head is turned."""
+    drawn = renderer.render(motion_of(headYaw=yaw * DEGREE, headPitch=pitch * DEGREE, headRoll=roll * DEGREE))
+    x, y = green_dot(drawn).astype(int)
+    below_nose = drawn[y + 6 : y + 60, x - 30 : x + 30]
+    assert dark(below_nose) == 0
+
+
+def test_mouth_opens_with_the_jaw_and_shuts_with_mouth_close(
+    portrait: Portrait, renderer: RigRenderer
+) -> None:
+    box = box_round(portrait, INNER_LIPS_TOP + INNER_LIPS_BOTTOM, 30)
+    rest = dark(renderer.render(neutral_motion(1)[0])[box])
+    counts = [dark(renderer.render(motion_of(jawOpen=jaw))[box]) for jaw in (0.2, 0.4, 0.7)]
+    assert rest == 0
+    assert 30 < counts[0] < counts[1] < counts[2]
+    shut = dark(renderer.render(motion_of(jawOpen=0.3, mouthClose=0.3))[box])
+    assert shut < 0.05 * counts[1]
+
+
+def test_lower_teeth_and_tongue_stay_hidden_behind_closed_lips(
+    portrait: Portrait, renderer: RigRenderer
+) -> None:
+    box = box_round(portrait, INNER_LIPS_TOP + INNER_LIPS_BOTTOM, 12)
+    pressed = renderer.render(
+        motion_of(mouthPressLeft=0.5, mouthPressRight=0.5, mouthRollLower=0.3, mouthRollUpper=0.3)
+    )
+    assert dark(pressed[box]) == 0
+
+
+@pytest.mark.parametrize(("side", "corners"), [("Left", (362, 263)), ("Right", (33, 133))])
+def test_blink_closes_its_eye_alone(
+    portrait: Portrait, renderer: RigRenderer, side: str, corners: tuple[int, int]
+) -> None:
+    box = box_round(portrait, corners, 14)
+    other = box_round(portrait, (33, 133) if side == "Left" else (362, 263), 14)
+    whites = [
+        white_of_eye(renderer.render(motion_of(**{f"eyeBlink{side}": blink}))[box])
+        for blink in (0.0, 0.5, 1.0)
+    ]
+    assert whites[0] > 60
+    assert whites[0] > 1.2 * whites[1]
+    assert whites[2] == 0
+    shut = renderer.render(motion_of(**{f"eyeBlink{side}": 1.0}))
+    assert white_of_eye(shut[other]) == pytest.approx(white_of_eye(portrait.picture[other]), abs=2)
+
+
+@pytest.mark.parametrize(("channel", "axis", "sign"), [("gazeYaw", 1, 1), ("gazePitch", 0, -1)])
+def test_gaze_moves_the_iris(
+    portrait: Portrait, renderer: RigRenderer, channel: str, axis: int, sign: int
+) -> None:
+    box = box_round(portrait, (362, 263), 14)
+
+    def iris(amount: float) -> float:
+        eye = renderer.render(motion_of(**{channel: amount}))[box].astype(int)
+        return float(np.mean(np.nonzero(eye[..., 2] > eye[..., 0] + 60)[axis]))
+
+    assert sign * (iris(0.2) - iris(-0.2)) > 2.5
+
+
+def test_parted_lips_close_while_speaking(smiling: Portrait) -> None:
+    renderer = RigRenderer(smiling)
+    box = box_round(smiling, INNER_LIPS_TOP + INNER_LIPS_BOTTOM, 10)
+    pressed = motion_of(mouthPressLeft=0.4, mouthPressRight=0.4)
+    assert dark(renderer.render(neutral_motion(1)[0])[box]) > 100
+    assert dark(renderer.render(pressed)[box]) < 15
+    opened = motion_of(jawOpen=0.4)
+    assert dark(renderer.render(opened)[box_round(smiling, INNER_LIPS_BOTTOM, 40)]) > 100
+
+
+def test_half_size_is_the_same_picture_smaller(portrait: Portrait, renderer: RigRenderer) -> None:
+    small = RigRenderer(portrait, size=256)
+    assert small.size == (256, 256)
+    drawn = small.render(motion_of(jawOpen=0.3)).astype(int)
+    full = renderer.render(motion_of(jawOpen=0.3)).astype(int)
+    halved = full.reshape(256, 2, 256, 2, 3).mean(axis=(1, 3))
+    assert drawn.shape == (256, 256, 3)
+    assert np.abs(drawn - halved).max() <= 1
+
+
+@pytest.mark.parametrize("size", [0, 255, 1024, -2])
+def test_impossible_sizes_are_refused(portrait: Portrait, size: int) -> None:
+    with pytest.raises(ConfigError):
+        RigRenderer(portrait, size=size)
+
+
+def test_wrong_motion_is_refused(renderer: RigRenderer) -> None:
+    with pytest.raises(ValueError, match="motion"):
+        renderer.render(np.zeros((1, CHANNELS), np.float32))
+
+
+def test_renderer_is_opened_by_name(portrait: Portrait) -> None:
+    opened = open_renderer(portrait, "rig", 128)
+    assert opened.size == (128, 128)
+    opened.close()
+    opened.close()
+    with pytest.raises(BackendUnavailable, match="quick"):
+        open_renderer(portrait, "quick")  # type: ignore[arg-type]
