@@ -128,7 +128,8 @@ DIPHTHONGS: Final = {"A": "ɛɪ", "I": "aɪ", "W": "aʊ", "Y": "ɔɪ", "O": "oʊ
 VOWELS: Final = frozenset("aɑæʌɛɪiəɜɒɔoʊu")
 ARPABET: Final = {
     "AA": "ɑ", "AE": "æ", "AH": "ʌ", "AO": "ɔ", "AW": "W", "AY": "I", "B": "b", "CH": "ʧ", "D": "d",
-    "DH": "ð", "EH": "ɛ", "ER": "ɜ", "EY": "A", "F": "f", "G": "ɡ", "HH": "h", "IH": "ɪ", "IY": "i", "JH": "ʤ", "K": "k",
+    "DH": "ð", "EH": "ɛ", "ER": "ɜ", "EY": "A", "F": "f", "G": "ɡ",
+    "HH": "h", "IH": "ɪ", "IY": "i", "JH": "ʤ", "K": "k",
     "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "O", "OY": "Y", "P": "p", "R": "ɹ", "S": "s", "SH": "ʃ",
     "T": "t", "TH": "θ", "UH": "ʊ", "UW": "u", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
     "SIL": SILENCE,
