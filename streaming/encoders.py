@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from fractions import Fraction
 from typing import Any, Final, Literal, TypeAlias
 
@@ -40,11 +41,19 @@ class VideoEncoder:
     """Encodes I420 pictures in VP8 or H.264 with no delay: each picture in gives its packet at once."""
 
     RISE: Final = 1.3
+    """An estimate must be this much above the present bitrate to raise it: each change costs a key frame."""
+
     FALL: Final = 0.85
-    """A bitrate within these shares of the present one changes nothing: each change costs a key frame."""
+    """An estimate below this share of what was really sent tells of a full network.
+
+    Others say nothing: a receiver cannot estimate more than about what it gets, and a still face is little.
+    """
 
     PATIENCE: Final = 5 * FRAME_RATE
     """Frames (5 s) between two rises."""
+
+    MEMORY: Final = 2 * FRAME_RATE
+    """Frames (2 s) that the rate really sent is measured over."""
 
     def __init__(self, codec: VideoCodec, width: int, height: int) -> None:
         self.codec = codec
@@ -52,6 +61,7 @@ class VideoEncoder:
         self._ceiling = default_bitrate(width, height)
         self._bitrate = self._ceiling
         self._since_change = 0
+        self._sizes: deque[int] = deque(maxlen=self.MEMORY)
         self._context: VideoCodecContext | None = None
 
     @property
@@ -59,13 +69,21 @@ class VideoEncoder:
         """Bits a second that the encoder aims at."""
         return self._bitrate
 
-    def aim_at(self, bitrate: int) -> None:
+    @property
+    def sent_bitrate(self) -> int:
+        """Bits a second that the last pictures really took; 0 until 2 s of them are known."""
+        known = len(self._sizes) == self.MEMORY
+        return sum(self._sizes) * 8 * FRAME_RATE // self.MEMORY if known else 0
+
+    def aim_at(self, estimate: int) -> None:
         """Follow the receiver's estimate of what the network carries, within our own limits."""
-        bitrate = min(max(bitrate, _MINIMUM_BITRATE), self._ceiling)
+        bitrate = min(max(estimate, _MINIMUM_BITRATE), self._ceiling)
         rises = bitrate > self._bitrate * self.RISE and self._since_change > self.PATIENCE
-        if rises or bitrate < self._bitrate * self.FALL:
+        falls = bitrate < self._bitrate and estimate < self.sent_bitrate * self.FALL
+        if rises or falls:
             self._bitrate = bitrate
             self._since_change = 0
+            self._sizes.clear()
             self._context = None
 
     def encode(self, frame: av.VideoFrame, index: int, *, key: bool) -> MediaPacket:
@@ -77,6 +95,7 @@ class VideoEncoder:
         frame.time_base = Fraction(1, FRAME_RATE)
         frame.pict_type = PictureType.I if key else PictureType.NONE
         data = b"".join(bytes(packet) for packet in self._context.encode(frame))
+        self._sizes.append(len(data))
         packet = av.Packet(data)
         packet.pts = packet.dts = index * (VIDEO_CLOCK // FRAME_RATE)
         packet.time_base = Fraction(1, VIDEO_CLOCK)

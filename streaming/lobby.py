@@ -111,7 +111,7 @@ class Lobby:
         try:
             await engine.run(lambda: made.append(self._renderers(settings)))
         except BaseException:  # the peer may have left while the face was still being made
-            engine.finish(lambda: [face.close() for face in made])
+            engine.finish(lambda: _close_all(made))
             raise
         return Session(settings, made[0], engine, synthesizer=self._synthesizer, synthesis=self._synthesis)
 
@@ -119,3 +119,8 @@ class Lobby:
         await session.wait_closed()
         del self._sessions[session.id]
         self._places -= 1
+
+
+def _close_all(faces: list[Face]) -> None:
+    for face in faces:
+        face.close()

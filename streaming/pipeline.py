@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mien.engine.animator import VideoFrame
 from mien.engine.emotion import Style
-from mien.engine.motion import MotionWindow
+from mien.engine.motion import MotionWindow, neutral_motion
 from mien.streaming.channel import Channel, ChannelClosed, WhenFull
 from mien.streaming.clock import TICK, MediaClock, TimeSource
 from mien.streaming.decimation import DecimationState, decimate
@@ -151,6 +151,12 @@ class Studio:
         self._video_encoder = VideoEncoder(codec, *face.size)
         self._voice_encoder = VoiceEncoder()
         self._next_frame = 0
+
+    def warm_up(self) -> None:
+        """Draw and encode one picture that nobody sees, so that the first one shown is not late."""
+        drawing = self._face.draw(0, neutral_motion(1)[0])
+        picture = av.VideoFrame.from_numpy_buffer(drawing.i420, format="yuv420p")
+        self._video_encoder.encode(picture, 0, key=True)
 
     def work(self, task: _Task) -> list[_Shown]:
         """Advance by one tick of sound; return the frames that became due, of which the last may be drawn."""
@@ -291,6 +297,10 @@ class Pipeline:
         index = frame_of_voice(pts)
         if index is not None:
             self._note_sent(self._voice_sent, index, moment)
+
+    async def warm_up(self) -> None:
+        """Make ready for the first tick, while the connection is still being made."""
+        await self._engine.run(self._studio.warm_up)
 
     async def listen(self) -> None:
         """Turn packets into waiting sound, until the channel is closed."""

@@ -298,6 +298,7 @@ class Session:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_close(), name="watch close")
             tasks.create_task(self._watch_peer(), name="watch peer")
+            await pipeline.warm_up()
             if not await self._connected():
                 return
             tasks.create_task(pipeline.listen(), name="listen")

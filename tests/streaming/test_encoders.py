@@ -36,24 +36,41 @@ def test_only_the_first_picture_and_those_asked_for_are_key_frames() -> None:
     assert keys == [0, 30]
 
 
-def test_the_bitrate_follows_the_receiver_within_bounds_and_without_flutter() -> None:
+def send(encoder: VideoEncoder, frames: int, *, busy: bool) -> None:
+    rng = np.random.default_rng(2)
+    for index in range(frames):
+        i420 = np.full((768, 512), 128, np.uint8)
+        if busy:
+            i420[:512] = rng.integers(0, 255, (512, 512))
+        encoder.encode(av.VideoFrame.from_numpy_buffer(i420, format="yuv420p"), index, key=False)
+
+
+def test_the_bitrate_follows_a_receiver_whose_network_is_full() -> None:
     encoder = VideoEncoder("VP8", 512, 512)
-    ceiling = default_bitrate(512, 512)
-    assert encoder.bitrate == ceiling == 1_500_000
-    encoder.aim_at(10 * ceiling)
-    assert encoder.bitrate == ceiling
-    encoder.aim_at(round(0.9 * ceiling))
-    assert encoder.bitrate == ceiling
+    assert encoder.bitrate == default_bitrate(512, 512) == 1_500_000
+    encoder.aim_at(300_000)
+    assert encoder.bitrate == 1_500_000  # before anything was sent an estimate means nothing
+    send(encoder, VideoEncoder.MEMORY, busy=True)
+    assert encoder.sent_bitrate > 900_000
+    encoder.aim_at(10_000_000)
+    assert encoder.bitrate == 1_500_000
     encoder.aim_at(600_000)
     assert encoder.bitrate == 600_000
     encoder.aim_at(1_000_000)
     assert encoder.bitrate == 600_000  # so soon it does not rise again
-    for index in range(VideoEncoder.PATIENCE + 1):
-        encoder.encode(picture(index, 512), index, key=False)
+    send(encoder, VideoEncoder.PATIENCE + 1, busy=True)
     encoder.aim_at(1_000_000)
     assert encoder.bitrate == 1_000_000
+    send(encoder, VideoEncoder.MEMORY, busy=True)
     encoder.aim_at(1)
     assert encoder.bitrate == 200_000
+
+
+def test_a_still_picture_is_not_taken_for_a_full_network() -> None:
+    encoder = VideoEncoder("VP8", 512, 512)
+    send(encoder, 2 * VideoEncoder.MEMORY, busy=False)
+    encoder.aim_at(round(1.5 * encoder.sent_bitrate))
+    assert encoder.bitrate == 1_500_000
 
 
 def test_sound_is_two_packets_a_frame_on_the_media_clock() -> None:
