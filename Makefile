@@ -27,13 +27,14 @@ $(TEST)/ready: pyproject.toml
 	$(TEST)/bin/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-# mypy does not follow setuptools' package mapping: it reads the folders through links that lay them out as installed.
+# mypy and import-linter do not follow setuptools' package mapping: they read the folders through links that lay them
+# out as they are installed.
 lint: $(TEST)/ready
 	$(TEST)/bin/ruff check .
 	$(TEST)/bin/ruff format --check .
-	$(TEST)/bin/lint-imports
 	mkdir -p build/view/mien
 	for folder in engine streaming kernels web; do ln -sfn ../../../$$folder build/view/mien/$$folder; done
+	PYTHONPATH=build/view $(TEST)/bin/lint-imports
 	cd build/view && ../../$(TEST)/bin/mypy --config-file ../../pyproject.toml -p mien
 
 unit: $(TEST)/ready

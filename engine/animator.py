@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -79,8 +79,8 @@ class Animator:
     def draw(self, index: int, motion: NDArray[np.float32]) -> VideoFrame:
         """Draw one frame of motion, float32[CHANNELS]."""
         self._check_open()
-        picture = self._renderer.render(motion)
-        return VideoFrame(index, cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), motion)
+        i420: Any = cv2.cvtColor(self._renderer.render(motion), cv2.COLOR_RGB2YUV_I420)
+        return VideoFrame(index, i420, motion)
 
     def push(self, pcm: NDArray[np.float32]) -> list[VideoFrame]:
         """Turn sound into the pictures that became due: `perform` and `draw` in one."""

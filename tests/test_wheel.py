@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -87,5 +88,5 @@ def test_the_wheel_speaks(installed: Path, tmp_path: Path) -> None:
         sound = np.concatenate([frame.to_ndarray().ravel() for frame in container.decode(audio=0)])
     assert len(pictures) >= 25
     assert np.abs(sound).max() > 0.05
-    changes = [np.abs(a.astype(int) - b).mean() for a, b in zip(pictures, pictures[1:], strict=False)]
+    changes = [np.abs(a.astype(int) - b).mean() for a, b in pairwise(pictures)]
     assert max(changes) > 0.1
