@@ -24,7 +24,7 @@ class TfliteNet:
         except cv2.error as error:
             raise AssetError(
                 f"The net {name} of the landmark model cannot be used: {error.err or error}.",
-                remedy="Remove the landmark model, so that it is fetched again: `mien doctor` says where it is.",
+                remedy="Remove the landmark model, and it is fetched again: `mien doctor` says where it is.",
             ) from error
 
     def run(self, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
