@@ -39,6 +39,9 @@ BROW_SHAPES: Final = ("browDownLeft", "browDownRight", "browInnerUp", "browOuter
 _CORNER_HOLD: Final = 0.75
 """How much of the jaw's own movement the corners of the mouth lose."""
 
+_DEEPEST_FOLD: Final = 0.13
+"""Lips, lids and nostrils reach no further behind the skin before them, as a share of the face's height."""
+
 _CORNER_DOWN: Final = 0.10
 _CORNER_IN: Final = 0.05
 """How far a fully dropped jaw draws the corners, as shares of its own movement."""
@@ -100,6 +103,7 @@ def build_face(head: HeadModel, fit: HeadFit, points: NDArray[np.float32], size:
         neutraliser = _author_neutraliser(head, fit, positions, deltas, points, lower, height)
 
     triangles = _facing(triangles, positions, points, inside, height)
+    triangles = _near_surface(triangles, positions, height, size)
     texture = _texture(head, positions, triangles, points, height, size)
     return FaceLayer(
         positions,
@@ -324,6 +328,23 @@ def _facing(
     kept = lips | nose | (inside > 0.07 * height)
     result: NDArray[np.int32] = triangles[front | kept[triangles].any(axis=1)]
     return result
+
+
+def _near_surface(
+    triangles: NDArray[np.int32], positions: Floats, height: float, size: int
+) -> NDArray[np.int32]:
+    """Drop triangles far behind the skin that the photo shows: neck and ear behind a turned cheek."""
+    depth = np.full((size, size), np.inf, np.float32)
+    nothing = np.zeros((len(positions), 1), np.float32)
+    raster_attributes(
+        positions.astype(np.float32), triangles, nothing, np.zeros((size, size, 1), np.float32), depth
+    )
+    # The nearest skin within a few pixels: a vertex of the silhouette itself is not behind it.
+    deepest = cv2.dilate(np.where(np.isfinite(depth), depth, -np.inf).astype(np.float32), np.ones((5, 5)))
+    pixel = np.clip(np.round(positions[:, :2]), 0, size - 1).astype(np.intp)
+    behind = positions[:, 2] - deepest[pixel[:, 1], pixel[:, 0]] > _DEEPEST_FOLD * height
+    kept: NDArray[np.int32] = triangles[~behind[triangles].any(axis=1)]
+    return kept
 
 
 def _texture(

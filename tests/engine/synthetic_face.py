@@ -61,7 +61,7 @@ def draw_photo(
     cv2.circle(picture, (x, y), 4, MARK, -1)
     points[:, :2] += 0.5
     box = (*points[:, :2].min(axis=0).astype(int).tolist(), *points[:, :2].max(axis=0).astype(int).tolist())
-    scores = {name: weight for name, weight in shapes.items()}
+    scores = dict(shapes)
     return SyntheticPhoto(picture, FaceLandmarks(points, scores, box, 1.0))
 
 
