@@ -57,6 +57,7 @@ class Lobby:
         self._sessions: dict[str, Session] = {}
         self._watchers: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._warm = False
 
     @property
     def sessions(self) -> dict[str, Session]:
@@ -83,6 +84,7 @@ class Lobby:
         if self._places >= self.capacity:
             raise ServerFull(self.capacity, retry_after_s=self.RETRY_AFTER_S)
         self._places += 1
+        self._warm_up_voice()
         try:
             session = await self._make(settings)
         except BaseException:
@@ -105,6 +107,12 @@ class Lobby:
         await asyncio.gather(*self._watchers)
         self._synthesis.shutdown(wait=False, cancel_futures=True)
 
+    def _warm_up_voice(self) -> None:
+        """Have one word said in the background, once: a model takes some 0.8 s to open."""
+        if self._synthesizer is not None and not self._warm:
+            self._warm = True
+            self._synthesis.submit(_say_one_word, self._synthesizer)
+
     async def _make(self, settings: SessionSettings) -> Session:
         engine = EngineThread("engine")
         made: list[Face] = []
@@ -119,6 +127,11 @@ class Lobby:
         await session.wait_closed()
         del self._sessions[session.id]
         self._places -= 1
+
+
+def _say_one_word(synthesizer: SpeechSynthesizer) -> None:
+    for _ in synthesizer.stream("Hello."):
+        pass
 
 
 def _close_all(faces: list[Face]) -> None:

@@ -81,11 +81,6 @@ class HibariSynthesizer:
         self._model: Any = None
         self._lock = threading.Lock()
 
-    def warm_up(self) -> None:
-        """Open the model and say one word, so that the first sentence does not wait for it."""
-        for _ in self.stream("Hello."):
-            pass
-
     def stream(self, text: str) -> Iterator[NDArray[np.float32]]:
         """Yield one block a sentence, float32[n] at 24 kHz; a long first sentence comes in two."""
         for part in split_first_clause(text):

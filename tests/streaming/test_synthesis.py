@@ -48,7 +48,7 @@ def test_each_sentence_is_a_block_of_audible_speech(hibari: HibariSynthesizer) -
 
 
 def test_the_first_block_does_not_wait_for_the_rest(hibari: HibariSynthesizer) -> None:
-    hibari.warm_up()
+    list(hibari.stream("Hello."))  # opens the model
     text = "One thing is certain. " + "This sentence makes the text long, and it goes on and on. " * 8
     began = time.thread_time()
     blocks = hibari.stream(text)
