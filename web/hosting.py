@@ -114,7 +114,7 @@ def _prepare(config: ServeConfig, console: Console) -> tuple[PortraitShelf, Stud
             shelf.put_first(config.portrait, find_portrait(config.portrait))
         progress.update(task, description="Warming up the face", completed=1)
         _warm_up(shelf)
-        progress.update(task, description="Warming up the voice", completed=2)
+        progress.update(task, description="Opening the voice", completed=2)
         synthesizer = _open_voice(console)
     return shelf, Studio(lambda: FaceLandmarker(landmark_model_path())), synthesizer
 
@@ -130,12 +130,10 @@ def _warm_up(shelf: PortraitShelf) -> None:
 
 def _open_voice(console: Console) -> HibariSynthesizer | None:
     try:
-        synthesizer = HibariSynthesizer()
+        return HibariSynthesizer()
     except BackendUnavailable as error:
         console.print(f"[yellow]{error.problem}[/] {error.remedy}", highlight=False, soft_wrap=True)
         return None
-    synthesizer.warm_up()
-    return synthesizer
 
 
 def _hosts(host: str) -> frozenset[str] | None:

@@ -13,6 +13,7 @@ from mien.engine.errors import MienError
 from mien.streaming.lobby import Lobby, ServerFull
 from mien.streaming.session import Session
 from mien.web.failures import BUG, code_of, describe_failure
+from mien.web.memory import give_back_memory
 from mien.web.messages import (
     BadMessage,
     Bye,
@@ -79,6 +80,8 @@ async def run_session(websocket: WebSocket, lobby: Lobby) -> None:
         if session is not None:
             await asyncio.shield(session.close())
         await _close_quietly(websocket, code)
+        if session is not None:
+            await asyncio.to_thread(give_back_memory)
 
 
 def error_message(error: MienError) -> dict[str, Any]:
