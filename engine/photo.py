@@ -34,8 +34,9 @@ MINIMUM_SIDE: Final = 80
 BACKDROP: Final = (128, 128, 128)
 """What shows through a transparent picture."""
 
-_FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
-_READABLE: Final = "JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF"
+Image.init()  # else only some of Pillow's readers are known
+_FORMATS: Final = tuple(sorted({"JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF"} & Image.OPEN.keys()))
+_READABLE: Final = "JPEG, PNG, WebP, GIF, BMP or TIFF"
 _HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"})
 
 _ORIENTATION_TAG: Final = 0x0112
