@@ -405,9 +405,9 @@ def ears(picture: Floats, look: Look) -> None:
 def lids(look: Look, side: float) -> tuple[Points, Points]:
     """Return the edges of the upper and lower lid, from the nose outwards."""
     open_by = look.eye_opening
-    upper = [(-0.245, 0.045), (-0.19, -0.035 * open_by), (-0.06, -0.118 * open_by), (0.08, -0.118 * open_by)]
-    upper += [(0.18, -0.062 * open_by), (0.25, 0.012)]
-    lower = [(-0.245, 0.045), (-0.15, 0.078), (0.0, 0.100), (0.13, 0.082), (0.25, 0.012)]
+    upper = [(-0.24, 0.047), (-0.18, -0.036 * open_by), (-0.06, -0.118 * open_by), (0.06, -0.120 * open_by)]
+    upper += [(0.155, -0.074 * open_by), (0.212, -0.008)]
+    lower = [(-0.24, 0.047), (-0.15, 0.080), (0.0, 0.102), (0.125, 0.078), (0.212, -0.008)]
     place = np.array([EYE[0], EYE[1]])
     return (curve(upper) + place) * [side, 1], (curve(lower) + place) * [side, 1]
 
@@ -443,7 +443,7 @@ def eye(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> N
     paint(picture, white, opening)
 
     crease = curve(
-        np.array([(-0.20, -0.07), (-0.08, -0.175), (0.08, -0.185), (0.20, -0.115), (0.275, -0.02)]) + EYE
+        np.array([(-0.20, -0.07), (-0.08, -0.175), (0.08, -0.185), (0.18, -0.135), (0.235, -0.085)]) + EYE
     )
     widths = 0.020 * np.sin(np.linspace(0.15, 2.9, len(crease)))
     darken(picture, 0.75 * area(ribbon(crease * [side, 1], widths), blur=0.007), (150, 92, 84))
@@ -455,23 +455,16 @@ def eye(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> N
     )
 
     lash_colour = tuple(int(c * 0.45) for c in look.brow)
-    thick = (0.016 + 0.020 * look.lashes) * np.sin(np.linspace(0.35, 2.6, len(upper)))
+    # Lashes as one line that thins out towards both corners: anything longer would smear as the eye shuts.
+    thick = (0.016 + 0.022 * look.lashes) * np.sin(np.linspace(0.35, 3.05, len(upper))) ** 0.8
     paint(picture, lash_colour, 0.95 * area(ribbon(upper - [0, 0.006], thick), blur=0.002))
     rim_path = lower[4:-2]
     darken(picture, 0.6 * area(ribbon(rim_path, np.full(len(rim_path), 0.012)), blur=0.004), (120, 70, 64))
-    if not look.lashes:
-        return
-    # Lashes as one sweep beyond the outer corner: single hairs would smear when the eye shuts.
-    wing = curve(
-        [upper[int(0.72 * len(upper))], upper[-1] + [-0.01 * side, -0.012], upper[-1] + [0.045 * side, -0.04]]
-    )
-    sweep = look.lashes * np.linspace(0.030, 0.001, len(wing))
-    paint(picture, lash_colour, 0.95 * area(ribbon(wing, sweep), blur=0.003))
 
 
 def brow(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> None:
     heavy = 1.0 if look.long_hair else 1.35
-    spine = curve(np.array([(0.155, -0.500), (0.33, -0.565), (0.53, -0.585), (0.66, -0.545), (0.76, -0.475)]))
+    spine = curve(np.array([(0.165, -0.518), (0.33, -0.572), (0.53, -0.582), (0.66, -0.540), (0.76, -0.470)]))
     t = np.linspace(0, 1, len(spine))
     widths = heavy * 0.105 * np.clip(np.minimum(0.5 + 2.5 * t, 1.25 - 1.05 * t), 0.1, 1)
     paint(picture, look.brow, 0.62 * area(ribbon(spine * [side, 1], widths * 0.86), blur=0.016))
@@ -507,27 +500,24 @@ def nose(picture: Floats, look: Look) -> None:
 def mouth(picture: Floats, look: Look) -> None:
     x, y = grid()
     full = look.lip_fullness
-    corner, middle = (0.385, 0.694), 0.730
+    # The line between the lips ends where they do: a tail beyond would stay behind when the mouth narrows.
+    corner, middle = (0.352, 0.698), 0.730
     seam_half = [
         (0.0, middle),
         (0.05, middle + 0.004),
         (0.14, middle - 0.010),
-        (0.27, middle - 0.012),
+        (0.25, middle - 0.010),
         corner,
     ]
     top_half = [
         (0.0, 0.655),
         (0.065, 0.655 - 0.028 * full),
         (0.16, 0.672 - 0.02 * full),
-        (0.28, 0.690),
+        (0.26, 0.682),
         corner,
     ]
-    low_half = [
-        (0.0, 0.730 + 0.148 * full),
-        (0.12, 0.730 + 0.138 * full),
-        (0.26, 0.730 + 0.084 * full),
-        corner,
-    ]
+    depth = (0.148 * full, 0.138 * full, 0.086 * full)
+    low_half = [(0.0, middle + depth[0]), (0.12, middle + depth[1]), (0.255, middle + depth[2]), corner]
 
     def whole(half: list[tuple[float, float]]) -> Points:
         right = np.asarray(half)
@@ -546,13 +536,13 @@ def mouth(picture: Floats, look: Look) -> None:
         soften(lower, 0.012) * 0.90,
     )
     creases = np.cos(x * 95 + 1.6 * np.sin(y * 31)) * np.clip(1 - (x / 0.3) ** 2, 0, 1)
-    darken(picture, 0.10 * np.clip(creases, 0, 1).astype(np.float32) * lower, line)
+    darken(picture, 0.05 * np.clip(creases, 0, 1).astype(np.float32) * lower, line)
     paint(picture, (255, 250, 246), 0.26 * bump(x, y, (-0.055, 0.808), 0.10, 0.020) * lower)
-    thick = 0.004 + 0.019 * np.sin(np.linspace(0.25, np.pi - 0.25, len(seam)))
+    thick = 0.001 + 0.021 * np.sin(np.linspace(0.05, np.pi - 0.05, len(seam)))
     paint(picture, line, 0.92 * area(ribbon(seam, thick), blur=0.003))
     darken(picture, 0.35 * shifted(area(ribbon(seam, thick * 2), blur=0.014), 0, 0.012) * lower, line)
     for way in (-1.0, 1.0):
-        darken(picture, 0.50 * bump(x, y, (way * 0.402, 0.694), 0.030, 0.022), (140, 74, 68))
+        darken(picture, 0.30 * bump(x, y, (way * 0.358, 0.698), 0.028, 0.020), (140, 74, 68))
     darken(picture, 0.26 * bump(x, y, (0, 0.735 + 0.190 * full), 0.20, 0.030), (150, 92, 84))
 
 
