@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.emotion import StyleVector
-from mien.engine.features import ROWS_PER_FRAME, AudioFeatures
+from mien.engine.features import BINS, ROWS_PER_FRAME, SILENCE, AudioFeatures
 from mien.engine.graph import ASSETS, open_graph
 from mien.engine.head import mouth_gap_weights
 from mien.engine.motion import CHANNEL_NAMES, INDEX, MOUTH_SLICE, SHAPE_SLICE, MotionWindow
@@ -46,8 +46,13 @@ _CONTACT: Final = 1e-4
 CLOSING_FRAMES: Final = 2
 """An interrupted mouth is half shut in the first frame and shut in the second: 80 ms, as a real one takes."""
 
-_SILENT_LOUDNESS: Final = -0.85
-_SPEECH_LOUDNESS: Final = -0.65
+# The gate of silence. Levels are in feature units of 25 dB.
+_LOUDEST_BINS: Final = 16
+_SILENT_EXCESS: Final = 0.34
+_SPEECH_EXCESS: Final = 0.54
+_FLOOR_RISE: Final = 0.006
+_FLOOR_FALL: Final = 0.25
+_MUTED: Final = -0.95
 _GATE_HOLD_FRAMES: Final = 3
 _GATE_RISE: Final = 0.5
 _GATE_FALL: Final = 0.34
@@ -74,6 +79,9 @@ class LipState:
     mouth: Mouth
     """The mouth last shown, float32[28]."""
 
+    floor: NDArray[np.float32]
+    """How loud the room is of itself, float32[BINS] in feature units."""
+
     gate: float = 0.0
     """Share of the opening that silence lets through: 0 in silence, 1 in speech."""
 
@@ -83,7 +91,7 @@ class LipState:
 
 def start_lips() -> LipState:
     """Return the state before the first frame: shut."""
-    return LipState(np.zeros(len(MOUTH_NAMES), np.float32))
+    return LipState(np.zeros(len(MOUTH_NAMES), np.float32), np.full(BINS, SILENCE, np.float32))
 
 
 def close_lips(state: LipState) -> LipState:
@@ -111,13 +119,15 @@ def refine_lips(
     frames = len(face)
     first = refiner.window_frames - look_ahead - frames
     spoken = refiner.articulate(features, style)[first : first + frames]
-    loudness = frame_loudness(features)
+    levels = frame_levels(features)
     made = face.copy()
     made[:, MOUTH_INDEX] = (made[:, MOUTH_INDEX] + spoken.clip(0.0, 1.0)).clip(0.0, 1.0)
     for index in range(frames):
         place = first + index
-        heard = loudness[max(place - _GATE_HOLD_FRAMES, 0) : place + look_ahead + 1].max()
-        made[index], state = _next_mouth(made[index], float(heard), state, mouth_gain)
+        around = levels[max(place - _GATE_HOLD_FRAMES, 0) : place + look_ahead + 1]
+        gate = _follow_gate(state.gate, _excess(around, state.floor))
+        state = replace(state, gate=gate, floor=_follow_floor(state.floor, levels[place]))
+        made[index], state = _next_mouth(made[index], state, mouth_gain)
     return made, state
 
 
@@ -146,36 +156,53 @@ def _lip_gap(motion: NDArray[np.float32]) -> float:
     return float(motion[SHAPE_SLICE] @ mouth_gap_weights())
 
 
-def frame_loudness(features: AudioFeatures) -> NDArray[np.float32]:
-    """Return each frame's loudness, float32[frames]: the mean level of its loudest 10 ms, as features go."""
-    rows = features.mean(axis=1).reshape(-1, ROWS_PER_FRAME)
-    loudness: NDArray[np.float32] = rows.max(axis=1)
-    return loudness
+def frame_levels(features: AudioFeatures) -> NDArray[np.float32]:
+    """Return each frame's mean level in each bin: float32[4 * frames, BINS] -> float32[frames, BINS]."""
+    levels: NDArray[np.float32] = features.reshape(-1, ROWS_PER_FRAME, BINS).mean(axis=1)
+    return levels
 
 
 def _next_mouth(
-    spoken: NDArray[np.float32], heard: float, state: LipState, gain: float
+    spoken: NDArray[np.float32], state: LipState, gain: float
 ) -> tuple[NDArray[np.float32], LipState]:
     if state.closing:
         made = scale_opening(spoken, 0.0)
         share = np.float32((state.closing - 1) / CLOSING_FRAMES)
         made[MOUTH_INDEX] += share * (state.mouth - made[MOUTH_INDEX])
-        return made, LipState(made[MOUTH_INDEX], 0.0, state.closing - 1)
-    gate = _follow_gate(state.gate, heard)
-    made = scale_opening(spoken, gain * gate)
-    return made, LipState(made[MOUTH_INDEX], gate)
+        return made, replace(state, mouth=made[MOUTH_INDEX], gate=0.0, closing=state.closing - 1)
+    made = scale_opening(spoken, gain * state.gate)
+    return made, replace(state, mouth=made[MOUTH_INDEX])
 
 
-def _follow_gate(gate: float, heard: float) -> float:
-    """Open or shut the gate by the sound around a frame.
+def _excess(levels: NDArray[np.float32], floor: NDArray[np.float32]) -> float:
+    """Return how far the loudest of some frames stands out of the room's own noise, in feature units.
 
-    It only guards what is silence beyond doubt, under about -70 dB full scale: a muted or closed microphone,
-    a pause between clips. Quiet rooms and noise are the net's own business. It starts to open as many
-    frames before the sound as the look-ahead shows it, so it delays nothing there.
+    A voice is loud in some bins and noise in all, so only each frame's most outstanding quarter counts.
     """
-    share = (heard - _SILENT_LOUDNESS) / (_SPEECH_LOUDNESS - _SILENT_LOUDNESS)
+    outstanding = np.partition(levels - floor, BINS - _LOUDEST_BINS, axis=1)[:, -_LOUDEST_BINS:]
+    return float(outstanding.mean(axis=1).max())
+
+
+def _follow_gate(gate: float, excess: float) -> float:
+    """Open or shut the gate by how far the sound around a frame stands out of the room's noise.
+
+    It keeps the lips from trembling where nobody speaks. It starts to open as many frames before the sound
+    as the look-ahead shows it, so it delays nothing there, and shuts only after 120 ms without a voice.
+    """
+    share = (excess - _SILENT_EXCESS) / (_SPEECH_EXCESS - _SILENT_EXCESS)
     target = min(max(share, 0.0), 1.0)
     return min(max(target, gate - _GATE_FALL), gate + _GATE_RISE)
+
+
+def _follow_floor(floor: NDArray[np.float32], level: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Follow the room's noise, float32[BINS]: at once into the gaps of speech, at 3.75 dB a second upwards.
+
+    A muted microphone says nothing of the room.
+    """
+    if level.max() < _MUTED:
+        return floor
+    fallen = floor + np.float32(_FLOOR_FALL) * (level - floor)
+    return np.where(level < floor, fallen, np.minimum(floor + np.float32(_FLOOR_RISE), level))
 
 
 class OnnxLipRefiner:

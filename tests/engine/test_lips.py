@@ -10,7 +10,6 @@ from mien.engine.lips import (
     OPENING_NAMES,
     LipState,
     close_lips,
-    frame_loudness,
     refine_lips,
     scale_opening,
     start_lips,
@@ -152,6 +151,39 @@ def test_several_frames_at_once_equal_one_by_one() -> None:
     np.testing.assert_allclose(together, single, rtol=1e-5)
 
 
-def test_loudness_tells_speech_from_silence() -> None:
-    assert (frame_loudness(silent_features(3)) == -1.0).all()
-    assert (frame_loudness(loud_features())[1:] > 0.5).all()
+def run_gate(pcm: np.ndarray) -> np.ndarray:
+    """The gate, frame by frame, over a stream of sound."""
+    features = np.concatenate([silent_features(W), log_mel_whole(pcm)])
+    state, gates = start_lips(), []
+    for end in range(W + 3, len(features) // 4 + 1):
+        _, state = refine(features[(end - W) * 4 : end * 4], state)
+        gates.append(state.gate)
+    return np.array(gates)
+
+
+@pytest.mark.parametrize("level_db", [-65, -55, -45])
+def test_the_gate_learns_a_noisy_room_and_opens_for_a_voice_in_it(level_db: float) -> None:
+    rng = np.random.default_rng(1)
+    pcm = rng.normal(0, 10 ** (level_db / 20), 12 * 16000)
+    voice = slice(10 * 16000, 11 * 16000)
+    time = np.arange(16000) / 16000
+    formants = sum(np.sin(2 * np.pi * hz * time) for hz in range(120, 1200, 120))
+    pcm[voice] += 10 ** ((level_db + 15) / 20) * formants / formants.std()
+    gates = run_gate(pcm.astype(np.float32))
+    assert not gates[8 * 25 : 10 * 25 - 3].any()
+    assert (gates[10 * 25 : 11 * 25] == 1.0).all()
+    assert not gates[11 * 25 + 8 :].any()
+
+
+def test_a_mute_microphone_teaches_the_gate_nothing() -> None:
+    noise = np.random.default_rng(1).normal(0, 0.003, 8 * 16000).astype(np.float32)
+    mute = np.zeros(3 * 16000, np.float32)
+    gates = run_gate(np.concatenate([noise, mute, noise]))
+    assert not gates[8 * 25 :].any()
+
+
+def test_a_long_vowel_is_not_taken_for_noise() -> None:
+    time = np.arange(5 * 16000) / 16000
+    vowel = sum(np.sin(2 * np.pi * hz * time) / hz for hz in range(120, 3000, 120))
+    gates = run_gate((0.1 * vowel / vowel.std()).astype(np.float32))
+    assert (gates[3:] == 1.0).all()
