@@ -72,8 +72,8 @@ class JitterBuffer:
     PATIENCE: Final = 25_000_000
     """25 ms: a packet (20 ms) and a little."""
 
-    DRY_AFTER: Final = 70_000_000
-    """70 ms without a packet (three are missing): the sound does not flow, and nobody waits for it."""
+    DRY_AFTER: Final = 100_000_000
+    """100 ms without a packet: the sound does not flow, and nobody waits for it."""
 
     def __init__(self) -> None:
         self.stats = JitterStats()
