@@ -33,6 +33,9 @@ PARTS: Final = (
 )
 """Runs of vertices, in this order. "skirt" is the back of the head and the neck, for depth only."""
 
+MOUTH_PARTS: Final = PARTS[2:7]
+"""The inside of the mouth, one run of vertices."""
+
 RINGS: Final = ("mouth", "left_eye", "right_eye")
 
 INNER_UPPER_LIP: Final = (82, 13, 312)
@@ -81,6 +84,10 @@ class HeadModel:
         """Return the run of vertices of one part."""
         index = PARTS.index(name)
         return slice(int(self.starts[index]), int(self.starts[index + 1]))
+
+    def mouth_inside(self) -> slice:
+        """Return the run of vertices of teeth, gums and tongue."""
+        return slice(self.part(MOUTH_PARTS[0]).start, self.part(MOUTH_PARTS[-1]).stop)
 
     def landmarks(self, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return where the landmarks lie on given vertices, [..., vertices, k] -> [..., 478, k]."""

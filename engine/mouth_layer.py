@@ -8,21 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.face_points import CHEEKS, INNER_LIPS_BOTTOM, INNER_LIPS_TOP
-from mien.engine.head import PARTS, HeadModel
+from mien.engine.head import MOUTH_PARTS, PARTS, HeadModel
 from mien.engine.head_fit import Floats, HeadFit
 from mien.engine.motion import INDEX, SHAPES
 
-INSIDE: Final = ("upper_teeth", "lower_teeth", "upper_gum", "lower_gum", "tongue")
-"""The parts of the head model that make it, one run of vertices."""
-
 _TEETH: Final = np.array([226.0, 219.0, 204.0])
-_GUM: Final = np.array([168.0, 84.0, 84.0])
-_TONGUE: Final = np.array([172.0, 88.0, 88.0])
+_GUM: Final = np.array([150.0, 78.0, 76.0])
+_TONGUE: Final = np.array([138.0, 76.0, 73.0])
 _CAVITY: Final = np.array([44.0, 17.0, 19.0])
 _TEETH_LOWERED: Final = 0.008
 """Upper teeth sit so much lower than the head model's, in face widths: speaking mouths show their edge."""
-_LOWER_TEETH: Final = 0.82
+_LOWER_TEETH: Final = 0.74
 """Lower teeth lie in the shadow of the upper ones."""
+_TINT: Final = 0.5
 _LIT: Final = 215.0
 """Skin this bright shows the colours above as they are."""
 
@@ -51,11 +49,6 @@ class MouthLayer:
     """int64[2]: left and top of that picture."""
 
 
-def inside_run(head: HeadModel) -> slice:
-    """Return the run of the head model's vertices that lie inside the mouth."""
-    return slice(head.part(INSIDE[0]).start, head.part(INSIDE[-1]).stop)
-
-
 def build_mouth(
     head: HeadModel,
     fit: HeadFit,
@@ -70,7 +63,7 @@ def build_mouth(
 
     upper_moved, lower_moved: how far the warp onto the landmarks moved the lips, float64[2] in pixels.
     """
-    run = inside_run(head)
+    run = head.mouth_inside()
     expression = fit.expression.copy()
     if not parted:
         # Behind closed lips the jaw is at rest, whatever combination of shapes the fit found for the lips.
@@ -79,20 +72,23 @@ def build_mouth(
     model = head.vertices[run] + np.tensordot(fit.identity, head.identities[:, run], 1)
     model = model + np.tensordot(expression, head.shapes[:, run], 1)
     positions = fit.project(model)
+    deltas = fit.project_deltas(head.shapes[:, run])
+    jaw = np.array([name.startswith("jaw") for name in SHAPES])
+    neutraliser = -np.tensordot(expression * jaw, deltas, 1)
     lower = head.shapes[INDEX["jawOpen"], run, 1] > 0.02
     positions[:, :2] += np.where(lower[:, None], lower_moved, upper_moved)
     teeth = _photo_teeth(picture, points) if parted else np.zeros(picture.shape[:2], np.uint8)
     edge = float(positions[: head.part("upper_teeth").stop - run.start, 1].max())
     shown = _teeth_edge(teeth, points)
     positions[~lower, 1] += _TEETH_LOWERED * fit.scale if shown is None else shown - edge
-    first = PARTS.index(INSIDE[0])
-    triangles = np.concatenate(head.triangles[first : first + len(INSIDE)]) - run.start
+    first = PARTS.index(MOUTH_PARTS[0])
+    triangles = np.concatenate(head.triangles[first : first + len(MOUTH_PARTS)]) - run.start
     photo = _between_lips(points, picture.shape[:2], 7, 1.2) if parted else np.zeros_like(teeth)
     paint, cavity = _paint(head, picture, points, model, teeth)
     lips, corner = _bare_lips(picture, points, parted)
     return MouthLayer(
         positions,
-        np.concatenate([fit.project_deltas(head.shapes[:, run]), np.zeros((1, len(positions), 3))]),
+        np.concatenate([deltas, neutraliser[None]]),
         triangles.astype(np.int32),
         paint,
         cavity,
@@ -110,19 +106,19 @@ def _paint(
     model: NDArray[np.floating],
     photo_teeth: NDArray[np.uint8],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Colours under the photo's light: its brightness and a third of its tint; grey photos stay grey."""
+    """Colours under the photo's light: its brightness and half of its tint; grey photos stay grey."""
     skin = _skin(picture, points)
     light = float(np.clip(skin.max() / _LIT, 0.35, 1.05))
-    tint = 1 + 0.3 * (skin / max(skin.mean(), 1.0) - 1)
+    tint = 1 + _TINT * (skin / max(skin.mean(), 1.0) - 1)
     saturation = float(np.clip((skin.max() - skin.min()) / max(skin.max(), 1.0) / 0.22, 0, 1))
     base = {
         "teeth": _teeth_colour(picture, photo_teeth, _TEETH * tint * light),
         "gum": _GUM * tint * light,
         "tongue": _TONGUE * tint * light,
     }
-    run = inside_run(head)
+    run = head.mouth_inside()
     paint = np.zeros((run.stop - run.start, 3))
-    for name in INSIDE:
+    for name in MOUTH_PARTS:
         part = head.part(name)
         own = slice(part.start - run.start, part.stop - run.start)
         kind = next(kind for kind in base if name.endswith(kind))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.errors import AssetError
+from mien.engine.head import load_head
 from mien.engine.motion import SHAPES
 
 PORTRAIT_FORMAT: Final = 1
@@ -180,6 +181,10 @@ class Portrait:
         indices = (self.face_triangles, self.grid_triangles, self.mouth_triangles, self.delta_rows)
         if not (ordered and ends and all(i.size == 0 or int(i.max()) < count for i in indices)):
             raise ValueError("its parts do not fit together")
+        head = load_head()
+        face, inside = head.part("face").stop, head.mouth_inside()
+        if self.runs[1] != face or self.runs[2] - self.runs[1] != inside.stop - inside.start:
+            raise ValueError("it was prepared with another head model")
         for eye, white in (
             (self.left_eye_picture, self.left_eye_white),
             (self.right_eye_picture, self.right_eye_white),

@@ -617,16 +617,16 @@ def tongue(rig: SourceRig, leaders: Ints) -> Piece:
     z = 5.0 + 4.75 * np.sin(front * np.pi / 2) ** 0.9
     half = 2.05 * np.clip(1 - (front**4) * 0.78, 0.2, 1)
     round_tip = np.clip((front - 0.8) / 0.2, 0, 1)
-    y = -3.15 - 0.62 * np.clip((z - 7.6) / 2.2, 0, 1) ** 1.6 - 0.45 * round_tip**2
+    y = -3.55 - 0.62 * np.clip((z - 7.6) / 2.2, 0, 1) ** 1.6 - 0.45 * round_tip**2
     y = y - 0.75 * np.abs(across) ** 3 - 0.10 * np.exp(-((across / 0.12) ** 2))
     z = z - 0.25 * across**2 * round_tip
     vertices = np.stack([across * half, y, z], axis=1)
-    shade = 0.95 - 0.10 * np.exp(-((across / 0.12) ** 2)) * (1 - round_tip) - 0.30 * np.abs(across) ** 3
+    shade = 0.95 - 0.10 * np.exp(-((across / 0.12) ** 2)) * (1 - round_tip) - 0.45 * np.abs(across) ** 3
     piece = _following(rig, vertices, _sheet_triangles(13, 11), shade, leaders)
     # The root of a tongue sinks as the jaw drops, and leaves the throat dark behind it.
     piece.shapes[INDEX["jawOpen"], :, 1] -= 1.1 * np.clip((9.2 - z) / 3.0, 0, 1)
     forward = np.clip((z - 5.0) / 4.75, 0, 1) ** 1.4
-    out = np.stack([0 * z, -1.15 * forward**2.2 + 0.25 * forward, 3.1 * forward], axis=1)
+    out = np.stack([0 * z, 0.95 * forward - 0.75 * forward**4, 2.6 * forward], axis=1)
     piece.shapes[INDEX["tongueOut"]] = out
     return piece
 
