@@ -198,8 +198,11 @@ class Pipeline:
     TOO_LATE_TO_DRAW: Final = TICK * 3 // 4
     """A tick that begins 30 ms late does not draw: its picture would leave on the next one's time."""
 
-    TOO_LATE_TO_MAKE_UP: Final = 5 * TICK
-    """After 200 ms the missed ticks are skipped, sound and all, instead of being performed in a rush."""
+    LONGEST_FREEZE: Final = 5
+    """After this many frames undrawn (200 ms) one is drawn however late it is: a frozen face is worse."""
+
+    TOO_LATE_TO_MAKE_UP: Final = 3 * TICK
+    """After 120 ms the missed ticks are skipped, sound and all, instead of being performed in a rush."""
 
     QUIET: Final = 0.003
     """Root mean square (-50 dB) below which waiting sound may be left out to catch up."""
@@ -247,6 +250,7 @@ class Pipeline:
         self._generation = 0
         self._key_wanted = True
         self._bitrate: int | None = None
+        self._undrawn = 0
         self._ear = DecimationState()
         self._on_their_way: OrderedDict[int, FrameTrace] = OrderedDict()
         self._picture_sent: OrderedDict[int, int] = OrderedDict()
@@ -322,7 +326,8 @@ class Pipeline:
             if late > self.TOO_LATE_TO_MAKE_UP:
                 late -= self._skip(clock, late // TICK)
             await self._wait_for_sound(clock)
-            await self._tick(clock, draw=late <= self.TOO_LATE_TO_DRAW)
+            in_time = late <= self.TOO_LATE_TO_DRAW
+            await self._tick(clock, draw=in_time or self._undrawn >= self.LONGEST_FREEZE)
 
     def _skip(self, clock: MediaClock, ticks: int) -> int:
         """Let missed ticks go, with the sound that came for them; return how long they were, in ns."""
@@ -384,7 +389,9 @@ class Pipeline:
         taken = self._inside.popleft()
         if shown.picture is None:
             self.stats.frames_dropped += 1
+            self._undrawn += 1
         else:
+            self._undrawn = 0
             _remember(self._on_their_way, taken.index, _story(taken, shown, moment))
         self._outlet.release(taken.index, tick, shown.picture, voice)
         for mark in taken.marks:
