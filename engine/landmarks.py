@@ -169,7 +169,7 @@ class FaceLandmarker:
     def _score(self, points: NDArray[np.float32]) -> dict[str, float]:
         """Read the shapes off the landmarks."""
         (scores,) = self._shapes.run(points[None, _SHAPE_POINTS, :2]).values()
-        return {name: float(score) for name, score in zip(SCORED_SHAPES, scores, strict=True)}
+        return {name: float(score) for name, score in zip(SCORED_SHAPES, scores.ravel(), strict=True)}
 
 
 def _read_members(path: Path) -> dict[str, bytes]:
