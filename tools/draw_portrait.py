@@ -65,6 +65,9 @@ class Look:
     outline: tuple[tuple[float, float], ...]
     """The right half of the face's edge, from the crown to the chin."""
 
+    breadth: float
+    """Of neck and shoulders, against the drawing's plain measure."""
+
     lip_fullness: float
     eye_opening: float
     lashes: float
@@ -95,6 +98,7 @@ IRIS = Look(
         (0.20, 1.315),
         (0.0, 1.345),
     ),
+    breadth=1.0,
     lip_fullness=1.0,
     eye_opening=0.95,
     lashes=1.0,
@@ -125,6 +129,7 @@ BRAM = Look(
         (0.25, 1.385),
         (0.0, 1.41),
     ),
+    breadth=1.16,
     lip_fullness=1.25,
     eye_opening=0.84,
     lashes=0.0,
@@ -230,6 +235,12 @@ def paint(picture: Floats, colour: Floats | Colour, cover: Floats) -> None:
     picture += cover[..., None] * (np.asarray(colour, np.float32) - picture)
 
 
+def toned(colour: Colour, factor: float, plus: int = 0) -> Colour:
+    """Return a lighter or darker colour."""
+    red, green, blue = (min(255, int(channel * factor + plus)) for channel in colour)
+    return red, green, blue
+
+
 def darken(picture: Floats, cover: Floats, colour: Colour) -> None:
     """Multiply the picture by a colour where covered, as a shadow does."""
     picture *= 1 - cover[..., None] * (1 - np.asarray(colour, np.float32) / 255)
@@ -249,8 +260,9 @@ def draw(look: Look) -> NDArray[np.uint8]:
     picture = backdrop(look)
     face = area(curve(both_sides(look.outline), closed=True))
     if look.long_hair:
-        hair_behind(picture, look, rng)
-    body(picture, look, face, rng)
+        hair_behind(picture, look)
+    neck(picture, look, face)
+    clothing(picture, look, face, rng)
     if not look.long_hair:
         ears(picture, look)
     skin(picture, look, face)
@@ -264,7 +276,7 @@ def draw(look: Look) -> NDArray[np.uint8]:
     else:
         hair_short(picture, look, face, rng)
     grain = rng.normal(0, 1.1, (SIZE, SIZE, 1)).astype(np.float32)  # keeps wide gradients from banding
-    return np.clip(picture + grain + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture + grain + 0.5, 0, 255), np.uint8)
 
 
 def backdrop(look: Look) -> Floats:
@@ -283,7 +295,7 @@ def lit(height: Floats, *, gloss: float) -> Floats:
     bounce = np.clip(normal @ fill, 0, 1)
     halfway = lamp + np.array([0, 0, 1.0])
     shine = np.clip(normal @ (halfway / np.linalg.norm(halfway)), 0, 1) ** 28
-    return (0.06 + 0.66 * wrapped + 0.14 * bounce + gloss * shine).astype(np.float32)
+    return np.asarray(0.06 + 0.66 * wrapped + 0.14 * bounce + gloss * shine, np.float32)
 
 
 def relief(look: Look) -> Floats:
@@ -305,7 +317,7 @@ def relief(look: Look) -> Floats:
     height -= 0.020 * bump(x, y, (0, 0.53), 0.045, 0.08)
     height -= 0.035 * bump(x, y, (0, 0.975), 0.22, 0.06)
     height += 0.065 * bump(x, y, (0, chin - 0.19), 0.23, 0.14)
-    return height.astype(np.float32)
+    return np.asarray(height, np.float32)
 
 
 def skin(picture: Floats, look: Look, face: Floats) -> None:
@@ -315,16 +327,14 @@ def skin(picture: Floats, look: Look, face: Floats) -> None:
         paint(tone, look.blush, strength * pair(x, y, at, wide, high))
     # Creases hold shade that two lamps alone do not give.
     darken(tone, 0.45 * pair(x, y, (0.27, -0.30), 0.09, 0.14), (190, 140, 130))
-
     edge = 1 - soften(face, 0.10)
     darken(tone, 0.75 * np.clip(edge * 1.6 - 0.15, 0, 1), (186, 128, 116))
     paint(picture, tone, face)
 
 
-def body(picture: Floats, look: Look, face: Floats, rng: np.random.Generator) -> None:
-    """Neck, shoulders and clothing."""
-    x, y = grid()
-    broad = 1.0 if look.long_hair else 1.16
+def neck(picture: Floats, look: Look, face: Floats) -> None:
+    x, _ = grid()
+    broad = look.breadth
     neck_half = [
         (0.0, 0.6),
         (0.50 * broad, 0.7),
@@ -333,7 +343,7 @@ def body(picture: Floats, look: Look, face: Floats, rng: np.random.Generator) ->
         (0.66 * broad, 1.95),
     ]
     neck_half += [(0.7, 3.0), (0.0, 3.0)]
-    neck = area(curve(both_sides(neck_half), closed=True))
+    cover = area(curve(both_sides(neck_half), closed=True))
     tones = lit(
         (np.sqrt(np.clip(1 - (x / (0.66 * broad)) ** 2, 0.02, 1)) * 0.5).astype(np.float32), gloss=0.0
     )
@@ -344,8 +354,13 @@ def body(picture: Floats, look: Look, face: Floats, rng: np.random.Generator) ->
         darken(
             tone, 0.5 * area(ribbon(tendon, np.linspace(0.02, 0.10, len(tendon))), blur=0.05), (190, 140, 130)
         )
-    paint(picture, tone, neck)
+    paint(picture, tone, cover)
 
+
+def clothing(picture: Floats, look: Look, face: Floats, rng: np.random.Generator) -> None:
+    """Draw a shirt with a round neck, over the shoulders."""
+    x, y = grid()
+    broad = look.breadth
     shoulder = [
         (0.0, 1.90),
         (0.40, 1.80),
@@ -357,7 +372,7 @@ def body(picture: Floats, look: Look, face: Floats, rng: np.random.Generator) ->
     ]
     if not look.long_hair:
         shoulder = [(a * 1.10, b - 0.02) for a, b in shoulder]
-    cover = area(curve(both_sides([*shoulder, (2.45, 3.3), (0.0, 3.3)]), closed=True))
+    body = area(curve(both_sides([*shoulder, (2.45, 3.3), (0.0, 3.3)]), closed=True))
     neckline = curve(
         np.array(
             [(-0.63, 1.60), (-0.56, 1.84), (-0.34, 2.06), (0, 2.15), (0.34, 2.06), (0.56, 1.84), (0.63, 1.60)]
@@ -365,7 +380,6 @@ def body(picture: Floats, look: Look, face: Floats, rng: np.random.Generator) ->
         * [broad, 1]
     )
     opening = area(np.concatenate([neckline, [(0.4, 1.2), (-0.4, 1.2)]]))
-    body_cover, cover = cover, cover * (1 - opening)
     folds = np.sqrt(np.clip(1 - (x / 2.6) ** 2, 0.02, 1)) * 0.9 - 0.10 * np.logaddexp(0, (y - 2.25) / 0.18)
     for _ in range(9):
         at = (float(rng.uniform(-1.9, 1.9)), float(rng.uniform(2.1, 2.9)))
@@ -373,12 +387,12 @@ def body(picture: Floats, look: Look, face: Floats, rng: np.random.Generator) ->
         folds += 0.05 * bump(x + slant * (y - at[1]), y, at, float(rng.uniform(0.06, 0.12)), 0.5)
     fabric = ramp(np.clip(lit(folds.astype(np.float32), gloss=0.0) * 1.15, 0, 1), look.cloth)
     darken(fabric, 0.8 * shifted(soften(face, 0.22), 0.10, 0.75), (150, 140, 150))
-    paint(picture, fabric, cover)
-    rim = area(ribbon(neckline, np.full(len(neckline), 0.15))) * body_cover
+    paint(picture, fabric, body * (1 - opening))
+    rim = area(ribbon(neckline, np.full(len(neckline), 0.15))) * body
     across = np.clip(0.5 + (shifted(opening, 0, 0.05) - shifted(opening, 0, -0.02)), 0, 1)
     paint(picture, ramp(np.clip(0.75 - 0.35 * across, 0, 1), look.cloth), rim)
     inner = area(ribbon(neckline - [0, 0.075], np.full(len(neckline), 0.03)), blur=0.02)
-    darken(picture, 0.6 * inner * body_cover, (120, 90, 90))
+    darken(picture, 0.6 * inner * body, (120, 90, 90))
 
 
 def ears(picture: Floats, look: Look) -> None:
@@ -413,6 +427,11 @@ def lids(look: Look, side: float) -> tuple[Points, Points]:
 
 
 def eye(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> None:
+    eyeball(picture, look, side, rng)
+    eyelids(picture, look, side)
+
+
+def eyeball(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> None:
     x, y = grid()
     upper, lower = lids(look, side)
     opening = area(np.concatenate([upper, lower[::-1]]))
@@ -433,7 +452,7 @@ def eye(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> N
     paint(white, ball, np.clip((0.112 - radius) / pixel + 0.5, 0, 1))
     paint(white, (12, 8, 8), np.clip((0.048 - radius) / pixel + 0.5, 0, 1))
     rim = np.exp(-(((radius - 0.109) / 0.010) ** 2))
-    paint(white, tuple(int(c * 0.45) for c in look.iris[0]), 0.75 * rim)
+    paint(white, toned(look.iris[0], 0.45), 0.75 * rim)
     # The upper lid and its lashes shade the ball below them.
     shade = soften(shifted(1 - opening, 0, 0.035), 0.028)
     darken(white, 0.75 * shade, (120, 92, 92))
@@ -442,6 +461,9 @@ def eye(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> N
         paint(white, (255, 255, 255), strength * np.clip((size - spot) / pixel / 1.6 + 0.5, 0, 1))
     paint(picture, white, opening)
 
+
+def eyelids(picture: Floats, look: Look, side: float) -> None:
+    upper, lower = lids(look, side)
     crease = curve(
         np.array([(-0.20, -0.07), (-0.08, -0.175), (0.08, -0.185), (0.18, -0.135), (0.235, -0.085)]) + EYE
     )
@@ -454,7 +476,7 @@ def eye(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> N
         (170, 110, 104),
     )
 
-    lash_colour = tuple(int(c * 0.45) for c in look.brow)
+    lash_colour = toned(look.brow, 0.45)
     # Lashes as one line that thins out towards both corners: anything longer would smear as the eye shuts.
     thick = (0.016 + 0.022 * look.lashes) * np.sin(np.linspace(0.35, 3.05, len(upper))) ** 0.8
     paint(picture, lash_colour, 0.95 * area(ribbon(upper - [0, 0.006], thick), blur=0.002))
@@ -528,7 +550,7 @@ def mouth(picture: Floats, look: Look) -> None:
     puff = 0.09 * bump(x, y, (0, 0.69), 0.30, 0.05) + 0.12 * bump(x, y, (0, 0.815), 0.28, 0.085) - 0.12 * x**2
     tone = lit(puff.astype(np.float32), gloss=0.30)
     line, upper_colour, lower_colour = look.lips
-    light = tuple(min(255, int(c * 1.22 + 8)) for c in lower_colour)
+    light = toned(lower_colour, 1.22, plus=8)
     paint(picture, ramp(np.clip(tone * 1.05, 0, 1), (line, upper_colour, light)), soften(upper, 0.009) * 0.90)
     paint(
         picture,
@@ -628,7 +650,7 @@ LEFT_LOCK = (
 )
 
 
-def hair_behind(picture: Floats, look: Look, rng: np.random.Generator) -> None:
+def hair_behind(picture: Floats, look: Look) -> None:
     left, right = curve(LEFT_LOCK[1]), curve(RIGHT_LOCK[1])
     ends = curve([right[-1], (0.9, 1.56), (0.5, 1.44), (0, 1.4), (-0.5, 1.44), (-0.9, 1.56), left[-1]])
     cover = area(np.concatenate([left[::-1], right, ends]), blur=0.012)

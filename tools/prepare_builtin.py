@@ -88,7 +88,9 @@ def open_picture(portrait: str) -> NDArray[np.uint8]:
         return draw(LOOKS[portrait])
     (path,) = PICTURES.glob(f"{portrait}.*")
     picture = open_photo(path)
-    return restore(picture) if portrait == "mona_lisa" else picture
+    if portrait == "mona_lisa":
+        return restore(picture)
+    return picture
 
 
 def main() -> None:
