@@ -35,7 +35,14 @@ from mien.engine.motion import (
     MotionWindow,
     neutral_motion,
 )
-from mien.engine.sampler import Denoiser, SamplerState, load_denoiser, sample_window, start_sampler
+from mien.engine.sampler import (
+    Denoiser,
+    SamplerState,
+    bridge_break,
+    load_denoiser,
+    sample_window,
+    start_sampler,
+)
 from mien.engine.timebase import FRAME_RATE, SAMPLES_PER_FRAME
 
 WIDEST_ROTATION: Final = 0.35
@@ -199,6 +206,7 @@ class Performer:
             ears=LogMelState(np.zeros_like(state.ears.samples)),
             features=features,
             forgotten=state.heard,
+            sampler=bridge_break(state.sampler),
             lips=close_lips(state.lips),
         )
 

@@ -36,6 +36,12 @@ SHOWN, SAMPLED, ABSENT = 1.0, 0.0, -1.0
 NOISE_PERIOD: Final = 10.0
 """Frames from knot to knot of the start noise: 400 ms, about a beat of speech."""
 
+BRIDGE_FRAMES: Final = 10
+"""Frames over which a break in the sound is eased: 400 ms, for brows and head only."""
+
+_RUN_OUT: Final = 0.8
+"""Share of its speed that a movement keeps from frame to frame when the sound breaks off."""
+
 
 class Denoiser(Protocol):
     """Predicts clean motion from noisy motion and speech. Motion is normalised: (motion - mean) / std."""
@@ -66,6 +72,35 @@ class Denoiser(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Bridge:
+    """Leads from the motion before a break in the sound to the motion after it."""
+
+    start: Tensor
+    """The last frame before the break, normalised: float32[CHANNELS]."""
+
+    velocity: Tensor
+    """Its change in one frame, float32[CHANNELS]."""
+
+    crossed: int = 0
+    """Frames already made on it, up to BRIDGE_FRAMES."""
+
+    def cross(self, motion: Tensor) -> tuple[Tensor, "Bridge | None"]:
+        """Lead over to the next frames of motion, float32[frames, CHANNELS]; None comes back at the end.
+
+        The old motion runs on and comes to rest, and the new one takes over from it.
+        """
+        frames = np.arange(self.crossed, self.crossed + len(motion))[:, None]
+        travelled = (1.0 - _RUN_OUT ** (frames + 1)) * _RUN_OUT / (1.0 - _RUN_OUT)
+        left = np.maximum(1.0 - frames / BRIDGE_FRAMES, 0.0)
+        share = (left**2 * (3.0 - 2.0 * left)).astype(np.float32)
+        running_on = self.start + travelled.astype(np.float32) * self.velocity
+        crossed = self.crossed + len(motion)
+        following = replace(self, crossed=crossed) if crossed < BRIDGE_FRAMES else None
+        led: Tensor = motion + share * (running_on - motion)
+        return led, following
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SamplerState:
     """All that one window hands to the next. Nothing else is remembered anywhere."""
 
@@ -78,10 +113,24 @@ class SamplerState:
     seed: int
     """Noise depends on (seed, absolute frame) alone, so a replay is exact."""
 
+    bridge: Bridge | None = None
+    """The way over the last break in the sound, while it lasts."""
+
 
 def start_sampler(config: MotionConfig, seed: int) -> SamplerState:
     """Return the state before the first frame."""
     return SamplerState(np.zeros((config.history_frames, CHANNELS), np.float32), 0, seed)
+
+
+def bridge_break(state: SamplerState) -> SamplerState:
+    """Return the state for sound that does not go on from what was heard.
+
+    The motion first continues as it was going, and eases over to what the new sound asks for.
+    """
+    if not state.frame:
+        return state
+    recent = state.history[-min(state.frame, 2) :]
+    return replace(state, bridge=Bridge(recent[-1], recent[-1] - recent[0]))
 
 
 def signal_shares(steps: int) -> tuple[float, ...]:
@@ -131,9 +180,11 @@ def sample_window(
         window[-unknown:] = motion
         motion = ddim_step(motion, predict(window, alpha)[-unknown:], alpha, alpha_next)
 
-    made = motion[:frames]
+    made, bridge = motion[:frames], None
+    if state.bridge:
+        made, bridge = state.bridge.cross(made)
     history = np.concatenate([state.history, made])[frames:]
-    return made * card.std + card.mean, replace(state, history=history, frame=state.frame + frames)
+    return made * card.std + card.mean, SamplerState(history, state.frame + frames, state.seed, bridge)
 
 
 def start_noise(seed: int, first: int, frames: int) -> Tensor:

@@ -225,8 +225,8 @@ def test_memory_does_not_grow() -> None:
     stream.push(speech(5))
     before = sizes(stream.state)
     for seed in range(20):
-        stream.push(speech(20, seed=seed))
         stream.interrupt()
+        stream.push(speech(20, seed=seed))
     assert sizes(stream.state) == before
     assert stream.state.shown == 403
     assert isinstance(stream.state.shown, int)

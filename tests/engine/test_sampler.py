@@ -11,9 +11,11 @@ from mien.engine.features import log_mel_whole
 from mien.engine.motion import CHANNELS
 from mien.engine.sampler import (
     ABSENT,
+    BRIDGE_FRAMES,
     SAMPLED,
     SHOWN,
     SamplerState,
+    bridge_break,
     ddim_step,
     sample_window,
     signal_shares,
@@ -130,6 +132,24 @@ def test_the_state_goes_in_and_stays_as_it_was() -> None:
     np.testing.assert_array_equal(state.history, before)
     assert after.history.shape == before.shape
     assert np.isfinite(first).all()
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_after_a_break_motion_goes_on_as_it_was_going_and_then_eases_over(frames: int) -> None:
+    config = MotionConfig(start_noise=0.0, history_frames=4)
+    history = np.outer(np.arange(4), np.ones(CHANNELS)).astype(np.float32)
+    moving = SamplerState(history, frame=40, seed=1)
+    silent = np.full((4 * W, 64), -1.0, np.float32)
+    state, made = bridge_break(moving), []
+    while len(made) < 15:
+        part, state = sample_window(LoudnessDenoiser(), silent, NEUTRAL, state, config=config, frames=frames)
+        made += list((part - MEAN) / STD)
+    np.testing.assert_allclose(made[0], 3.8, rtol=1e-4)
+    np.testing.assert_allclose(made[BRIDGE_FRAMES], -PATTERN, atol=1e-4)
+    steps = np.diff(np.array([*history[-2:], *made[: BRIDGE_FRAMES + 1]]), axis=0)
+    assert np.abs(steps).max() < 1.6
+    assert np.abs(np.diff(steps, axis=0)).max() < 0.7
+    assert state.bridge is None
 
 
 def test_another_seed_moves_otherwise() -> None:
