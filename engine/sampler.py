@@ -96,8 +96,8 @@ class Bridge:
         running_on = self.start + travelled.astype(np.float32) * self.velocity
         crossed = self.crossed + len(motion)
         following = replace(self, crossed=crossed) if crossed < BRIDGE_FRAMES else None
-        led: Tensor = motion + share * (running_on - motion)
-        return led, following
+        remainder: Tensor = running_on - motion
+        return motion + share * remainder, following
 
 
 @dataclass(frozen=True, slots=True, eq=False)
