@@ -11,6 +11,10 @@ from mien.engine.head import HeadModel
 from mien.engine.head_fit import Floats, HeadFit
 
 
+_ENOUGH_WHITE = 25
+"""Pixels of white that tell what the rest of it looks like."""
+
+
 @dataclass(frozen=True, slots=True)
 class EyeLayer:
     """One eyeball without lids."""
@@ -78,7 +82,10 @@ def _complete(
     Returns the ball with its iris, and without.
     """
     rim = 1.15 * radius
-    white = core & (off > rim)
+    # Well away from the iris, whose soft rim would stain the white, unless little else is in sight.
+    white = core & (off > 1.35 * radius)
+    if white.sum() < _ENOUGH_WHITE:
+        white = core & (off > rim)
     base = cv2.inpaint(region, (~white).astype(np.uint8) * 255, 3, cv2.INPAINT_TELEA)
     blank = cv2.GaussianBlur(base, (0, 0), 1.5).astype(np.float64)
     filled = blank.copy()

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.face_points import CHEEKS, INNER_LIPS_BOTTOM, INNER_LIPS_TOP
+from mien.engine.face_points import CHEEKS, EYES, INNER_LIPS_BOTTOM, INNER_LIPS_TOP
 from mien.engine.head import MOUTH_PARTS, PARTS, HeadModel
 from mien.engine.head_fit import Floats, HeadFit
 from mien.engine.motion import INDEX, SHAPES
@@ -20,7 +20,9 @@ _TEETH_LOWERED: Final = 0.008
 """Upper teeth sit so much lower than the head model's, in face widths: speaking mouths show their edge."""
 _LOWER_TEETH: Final = 0.74
 """Lower teeth lie in the shadow of the upper ones."""
-_TINT: Final = 0.5
+_TINT: Final = 0.7
+"""How much of the tint of the whites of the eyes the light has; the rest is their own."""
+_LIT_WHITE: Final = 235.0
 _LIT: Final = 215.0
 """Skin this bright shows the colours above as they are."""
 
@@ -106,10 +108,12 @@ def _paint(
     model: NDArray[np.floating],
     photo_teeth: NDArray[np.uint8],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Colours under the photo's light: its brightness and half of its tint; grey photos stay grey."""
+    """Colours under the photo's light, its brightness and its tint; grey photos stay grey."""
     skin = _skin(picture, points)
-    light = float(np.clip(skin.max() / _LIT, 0.35, 1.05))
-    tint = 1 + _TINT * (skin / max(skin.mean(), 1.0) - 1)
+    # Dark skin is not dim light, nor is a warm one warm light: the whites of the eyes tell the two apart.
+    white = _eye_white(picture, points)
+    light = float(np.clip(max(skin.max() / _LIT, white.max() / _LIT_WHITE), 0.35, 1.05))
+    tint = 1 + _TINT * (white / max(white.mean(), 1.0) - 1)
     saturation = float(np.clip((skin.max() - skin.min()) / max(skin.max(), 1.0) / 0.22, 0, 1))
     base = {
         "teeth": _teeth_colour(picture, photo_teeth, _TEETH * tint * light),
@@ -142,6 +146,25 @@ def _skin(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> Floats:
     for x, y in np.round(points[CHEEKS, :2]).astype(int).clip(2, size - 3):
         patches.append(picture[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3))
     result: Floats = np.median(np.concatenate(patches), axis=0).astype(np.float64)
+    return result
+
+
+def _eye_white(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> Floats:
+    """Measure the colour of the whites of the eyes, float64[3]; a neutral black if there is none in sight."""
+    mask: NDArray[Any] = np.zeros(picture.shape[:2], np.uint8)
+    for _, top, bottom, _, _ in EYES:
+        loop = points[list(top + bottom[-2:0:-1]), :2]
+        cv2.fillPoly(mask, [np.round(loop * 8).astype(np.int32)], 255, cv2.LINE_8, 3)
+    for _, _, _, _, iris in EYES:
+        centre = points[iris[0], :2]
+        radius = float(np.linalg.norm(points[list(iris[1:]), :2] - centre, axis=1).mean())
+        place = (round(float(centre[0])), round(float(centre[1])))
+        cv2.circle(mask, place, round(1.2 * radius) + 1, 0, -1)
+    pixels = picture[mask > 0].reshape(-1, 3)
+    if len(pixels) < 10:
+        return np.ones(3)
+    value = pixels.max(axis=1)
+    result: Floats = np.median(pixels[value >= np.percentile(value, 65)], axis=0).astype(np.float64)
     return result
 
 

@@ -572,18 +572,18 @@ def tooth(
 ) -> tuple[Floats, Floats]:
     """One crown as a 7x7 sheet: wider and rounder at its edge, bulging, shaded towards gaps and gum."""
     down, across = _lattice(np.linspace(0, 1, 7), np.linspace(-1, 1, 7))
-    narrow = 1 - 0.16 * (1 - down) ** 1.5 - 0.10 * np.clip(down - 0.85, 0, 1) / 0.15
+    narrow = 1 - 0.05 * (1 - down) ** 2 - 0.03 * np.clip(down - 0.85, 0, 1) / 0.15
     middle = along + width / 2
-    points, normals = arch.at(middle + across * width / 2 * 0.985 * narrow)
+    points, normals = arch.at(middle + across * width / 2 * 1.01 * narrow)
     bulge = 0.11 * (1 - across**2) * (0.5 + 0.5 * np.sin(np.pi * down)) - 0.05 * across**2
     lean = -0.10 * (1 - down)
     points = points + normals * (bulge + lean)[:, None]
-    corner = 0.06 * np.abs(across) ** 4 * down**6
+    corner = 0.035 * np.abs(across) ** 4 * down**6
     rise = 0.10 * np.clip(along / 2.2, 0, 1) if side < 0 else 0.0
     y = edge + rise - side * ((1 - down) * height + corner)
     neck = 0.10 * across**2 * (1 - down) ** 3
     vertices = np.stack([hand * points[:, 0], y + side * neck, points[:, 1]], axis=1)
-    gap = 1 - 0.26 * np.abs(across) ** 9
+    gap = 1 - 0.20 * np.abs(across) ** 9
     root = 1 - 0.14 * (1 - down) ** 4
     return vertices, gap * root
 
