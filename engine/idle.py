@@ -178,7 +178,7 @@ _QUICK_SHARE: Final = 0.3
 _DRIFTS: Final = 12
 _DRIFT_LIMIT: Final = 2.0
 
-_ROTATION_SWAY: Final = np.radians([0.8, 1.2, 0.6])
+_ROTATION_SWAY: Final = np.radians([0.7, 1.0, 0.5])
 _TRANSLATION_SWAY: Final = np.array([0.007, 0.004, 0.008])
 _TREMOR: Final = math.radians(0.12)
 
