@@ -25,7 +25,7 @@ class MotionConfig:
     guidance_scale: float = 1.5
     """Weight of the style in classifier-free guidance, 0..4. At 1 the guidance is off and costs nothing."""
 
-    start_noise: float = 0.8
+    start_noise: float = 0.7
     """Standard deviation of the start noise (tau), 0..1: how much is left to chance. 0 is one fixed way."""
 
     def __post_init__(self) -> None:
