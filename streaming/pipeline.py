@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from mien.engine.animator import VideoFrame
 from mien.engine.emotion import Style
 from mien.engine.motion import MotionWindow, neutral_motion
+from mien.engine.timebase import FRAME_RATE
 from mien.streaming.channel import Channel, ChannelClosed, WhenFull
 from mien.streaming.clock import TICK, MediaClock, TimeSource
 from mien.streaming.decimation import DecimationState, decimate
@@ -290,7 +291,7 @@ class Pipeline:
 
     def picture_sent(self, pts: int, moment: int) -> None:
         """Hear that the first packet of a picture was handed to the network."""
-        frame = self._on_their_way.pop(pts * 25 // VIDEO_CLOCK, None)
+        frame = self._on_their_way.pop(pts * FRAME_RATE // VIDEO_CLOCK, None)
         if frame is not None:
             self.stats.frames_sent += 1
             self._trace.add(replace(frame, sent=moment))
