@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from mien.engine.head import HeadModel
 from mien.engine.head_fit import Floats, HeadFit
 
-
 _ENOUGH_WHITE = 25
 """Pixels of white that tell what the rest of it looks like."""
 

@@ -10,7 +10,7 @@ from mien.engine.background_layer import build_background
 from mien.engine.errors import PhotoError, PictureTooSmall
 from mien.engine.eye_layer import build_eye
 from mien.engine.face_layer import FaceLayer, build_face
-from mien.engine.face_points import EYES
+from mien.engine.face_points import EYES, OUTER_LIPS
 from mien.engine.head import HeadModel, load_head
 from mien.engine.head_fit import Floats, HeadFit, fit_head
 from mien.engine.landmarks import FaceLandmarks
@@ -33,8 +33,19 @@ _FACE_SHARE: Final = 0.46
 _PIVOT: Final = np.array([0.0, 0.46, 0.24])
 """Where the neck turns, in the head model."""
 
+_MOVING: Final = (
+    *OUTER_LIPS,
+    *(index for _, top, bottom, brow, iris in EYES for index in (*top, *bottom, *brow, *iris)),
+)
+_MARGIN: Final = 4
+"""Pixels that eyes and mouth keep from the picture's border."""
+
 _NEGLIGIBLE: Final = 0.02
 """Movements below so many pixels at full weight are dropped."""
+
+
+class FaceCutOff(PhotoError):
+    """A part of the face that has to move lies outside the photo."""
 
 
 class FaceTurned(PhotoError):
@@ -47,7 +58,7 @@ def prepare_portrait(
     """Fit the head model to a photo's face and build every layer that moves.
 
     picture: an upright photo, RGB uint8[H, W, 3]. size: the side of the portrait's picture, even. Raises
-    PictureTooSmall or FaceTurned where no good portrait can come out.
+    PictureTooSmall, FaceCutOff or FaceTurned where no good portrait can come out.
     """
     height = float(np.ptp(face.points[:468, 1]))
     if height < SMALLEST_FACE or min(picture.shape[:2]) < SMALLEST_FACE:
@@ -56,6 +67,11 @@ def prepare_portrait(
             remedy="Use a larger photo, or one taken from closer.",
         )
     crop, points = _crop(picture, face.points, size)
+    moving = points[list(_MOVING), :2]
+    if moving.min() < _MARGIN or moving.max() > size - 1 - _MARGIN:
+        raise FaceCutOff(
+            "The photo cuts off the eyes or the mouth.", remedy="Use a photo that shows the whole face."
+        )
     head = load_head()
     fit = fit_head(head, points, face.shapes)
     if abs(fit.yaw) > FURTHEST_YAW or abs(fit.pitch - _USUAL_PITCH) > FURTHEST_PITCH:

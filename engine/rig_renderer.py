@@ -59,6 +59,8 @@ parted lips is shown as it is while nothing moves, and the faintest noise does n
 _JUMP: Final = 3.2
 _DIM: Final = 0.55
 """How light the mouth's inside is behind the narrowest opening."""
+_SLIT: Final = 2.0
+"""Openings narrower than so many pixels, on average, are shown in part."""
 _TOUCHING: Final = 0.8
 """Lips closer than so many pixels touch."""
 _FINE: Final = 2
@@ -123,6 +125,7 @@ class RigRenderer:
         self._lip_columns = _lip_columns()
         self._gap_weights = mouth_gap_weights()
         self._face = int(portrait.runs[1])
+        self._drawn = np.unique(portrait.face_triangles)
         self._mouth = self._find_mouth()
         self._eyes = (self._find_eye("left"), self._find_eye("right"))
         self._complete_eyes()
@@ -166,8 +169,7 @@ class RigRenderer:
                 borderMode=cv2.BORDER_REPLICATE,
             )
         )
-        face = self._positions[: self._face]
-        around = _bounds(face[portrait.face_triangles.ravel(), :2], portrait.size, 2)
+        around = _bounds(self._positions[self._drawn, :2], portrait.size, 2)
         soften_jumps(picture, picture.copy(), self._map_x, self._map_y, around, _JUMP)
         self._shade_lip_line(picture)
         self._draw_mouth(picture, boxes[0])
@@ -263,6 +265,8 @@ class RigRenderer:
         inside = np.asarray(cv2.GaussianBlur(inside, (0, 0), 1.0), np.float32)
         small = ((right - left) // _FINE, (bottom - top) // _FINE)
         alpha = cv2.resize(cv2.GaussianBlur(opened, (0, 0), 0.9), small, interpolation=cv2.INTER_AREA)
+        # A slit shows little of what lies behind it, and must not flash up whole.
+        alpha = alpha * _smoothstep(cv2.countNonZero(opened) / (_SLIT * _FINE * width))
         colour = np.asarray(cv2.resize(inside, small, interpolation=cv2.INTER_AREA), np.float32)
         colour = self._with_photo(colour, x, y)
         _mix(picture[y : y + small[1], x : x + small[0]], colour, alpha)
@@ -443,10 +447,11 @@ def _pose(motion: NDArray[np.float32], scale: float) -> tuple[NDArray[np.float32
 
 
 def _bounds(places: NDArray[np.float32], size: int, margin: int) -> Box:
-    low = np.floor(places.min(axis=0)).astype(int) - margin
-    high = np.ceil(places.max(axis=0)).astype(int) + margin + 1
-    low, high = np.clip(low, 0, size - 2), np.clip(high, 2, size)
-    return int(low[0]), int(low[1]), int(max(high[0], low[0] + 2)), int(max(high[1], low[1] + 2))
+    x, y = np.ascontiguousarray(places[:, 0]), np.ascontiguousarray(places[:, 1])
+    left, right = int(np.floor(x.min())) - margin, int(np.ceil(x.max())) + margin + 1
+    top, bottom = int(np.floor(y.min())) - margin, int(np.ceil(y.max())) + margin + 1
+    left, top = min(max(left, 0), size - 2), min(max(top, 0), size - 2)
+    return left, top, max(min(right, size), left + 2), max(min(bottom, size), top + 2)
 
 
 def _sample(picture: Frame, u: Pixels, v: Pixels) -> NDArray[np.float32]:

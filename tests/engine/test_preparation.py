@@ -64,6 +64,25 @@ def test_crop_fills_the_picture_and_takes_the_landmarks_along(window: tuple[int,
     assert around[:, 0].mean() < 80
 
 
+def test_any_cut_is_prepared_or_refused() -> None:
+    photo = draw_photo()
+    random = np.random.default_rng(4)
+    refused = 0
+    for _ in range(12):
+        left, top = (int(edge) for edge in random.integers(0, 330, 2))
+        right, bottom = (int(edge) for edge in random.integers(380, 640, 2))
+        moved = photo.face.points - np.array([left, top, 0], np.float32)
+        face = type(photo.face)(moved, photo.face.shapes, photo.face.box, 1.0)
+        try:
+            portrait = prepare_portrait(photo.picture[top:bottom, left:right].copy(), face, name="cut")
+        except PhotoError:
+            refused += 1
+            continue
+        drawn = RigRenderer(portrait).render(neutral_motion(1)[0])
+        assert np.abs(drawn.astype(int) - portrait.picture).max() <= 1
+    assert 0 < refused < 12
+
+
 def test_preparing_twice_gives_the_same() -> None:
     first, second = draw_photo().portrait(), draw_photo().portrait()
     np.testing.assert_array_equal(first.vertices, second.vertices)

@@ -147,9 +147,9 @@ def test_extreme_poses_leave_no_hole(
 ) -> None:
     """A closed mouth shows nothing of its dark inside, however the head is turned."""
     drawn = renderer.render(motion_of(headYaw=yaw * DEGREE, headPitch=pitch * DEGREE, headRoll=roll * DEGREE))
-    x, y = green_dot(drawn).astype(int)
-    below_nose = drawn[y + 6 : y + 60, x - 30 : x + 30]
-    assert dark(below_nose) == 0
+    x, y = (green_dot(drawn) + 34 * np.array([-np.sin(roll * DEGREE), np.cos(roll * DEGREE)])).astype(int)
+    mouth = drawn[y - 22 : y + 22, x - 24 : x + 24]
+    assert dark(mouth) == 0
 
 
 def test_mouth_opens_with_the_jaw_and_shuts_with_mouth_close(
@@ -208,8 +208,8 @@ def test_parted_lips_close_while_speaking(smiling: Portrait) -> None:
     renderer = RigRenderer(smiling)
     box = box_round(smiling, INNER_LIPS_TOP + INNER_LIPS_BOTTOM, 10)
     pressed = motion_of(mouthPressLeft=0.4, mouthPressRight=0.4)
-    assert dark(renderer.render(neutral_motion(1)[0])[box]) > 100
-    assert dark(renderer.render(pressed)[box]) < 15
+    assert dark(renderer.render(neutral_motion(1)[0])[box]) > 30
+    assert dark(renderer.render(pressed)[box]) < 8
     opened = motion_of(jawOpen=0.4)
     assert dark(renderer.render(opened)[box_round(smiling, INNER_LIPS_BOTTOM, 40)]) > 100
 
