@@ -141,7 +141,7 @@ class Seen:
     """What a peer received."""
 
     pictures: list[tuple[float, float, float]] = field(default_factory=list)
-    """Media time in s, moment of reception in s, bar level 0..1."""
+    """Media time in s, moment of reception in s, what was read from it (a bar's level, 0..1)."""
 
     sounds: list[tuple[float, float, NDArray[np.float32]]] = field(default_factory=list)
     """Media time in s, moment of reception in s, 48 kHz mono samples."""
@@ -188,6 +188,10 @@ class Caller:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def read(self, frame: av.VideoFrame) -> float:
+        """Read one number from a picture."""
+        return bar_level(frame)
+
     def _receive(self, track: MediaStreamTrack) -> None:
         self._tasks.append(asyncio.create_task(self._watch(track)))
 
@@ -200,7 +204,7 @@ class Caller:
                 return
             media = float(frame.pts * frame.time_base)
             if isinstance(frame, av.VideoFrame):
-                self.seen.pictures.append((media, loop.time(), bar_level(frame)))
+                self.seen.pictures.append((media, loop.time(), self.read(frame)))
             else:
                 samples = frame.to_ndarray().reshape(-1, 2)[:, 0].astype(np.float32) / 32768
                 self.seen.sounds.append((media, loop.time(), samples))
@@ -208,10 +212,10 @@ class Caller:
 
 @asynccontextmanager
 async def call(
-    lobby: Lobby, settings: SessionSettings, microphone: MediaStreamTrack | None
+    lobby: Lobby, settings: SessionSettings, who: MediaStreamTrack | Caller | None
 ) -> AsyncIterator[tuple[Session, Caller]]:
-    """Bring a caller and a session together, and part them again."""
-    caller = Caller(microphone)
+    """Bring a caller (or one with this microphone) and a session together, and part them again."""
+    caller = who if isinstance(who, Caller) else Caller(who)
     try:
         session, answer = await lobby.open(settings, await caller.offer())
         await caller.accept(answer)
