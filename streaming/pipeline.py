@@ -25,7 +25,7 @@ from mien.engine.emotion import Style
 from mien.engine.motion import MotionWindow, neutral_motion
 from mien.engine.timebase import FRAME_RATE
 from mien.streaming.channel import Channel, ChannelClosed, WhenFull
-from mien.streaming.clock import TICK, MediaClock, TimeSource
+from mien.streaming.clock import MILLISECOND, TICK, MediaClock, TimeSource
 from mien.streaming.decimation import DecimationState, decimate
 from mien.streaming.encoders import VIDEO_CLOCK, MediaPacket, VideoCodec, VideoEncoder, VoiceEncoder
 from mien.streaming.intake import AudioPacket, DecodedSound, Intake
@@ -196,6 +196,9 @@ class Studio:
 class Pipeline:
     """Runs one session's sound and pictures. Everything but `Studio.work` happens on the event loop."""
 
+    EAGERNESS: Final = 3 * MILLISECOND
+    """A tick may begin this much early if its sound is there: on a calm network it begins with the packet."""
+
     TOO_LATE_TO_DRAW: Final = TICK * 3 // 4
     """A tick that begins 30 ms late does not draw: its picture would leave on the next one's time."""
 
@@ -322,7 +325,7 @@ class Pipeline:
         clock = MediaClock(self._time.now())
         self.jitter.clear()
         while True:
-            await self._time.sleep_until(clock.due)
+            await self._wait_for_tick(clock)
             late = self._time.now() - clock.due
             if late > self.TOO_LATE_TO_MAKE_UP:
                 late -= self._skip(clock, late // TICK)
@@ -338,6 +341,13 @@ class Pipeline:
         while self.jitter.discard_tick():
             pass
         return ticks * TICK
+
+    async def _wait_for_tick(self, clock: MediaClock) -> None:
+        await self._time.sleep_until(clock.due - self.EAGERNESS)
+        if self.mode is Mode.MIRROR and self.jitter.flows(self._time.now()):
+            await self._time.wait(self.jitter.ready, clock.due)
+        else:
+            await self._time.sleep_until(clock.due)
 
     async def _wait_for_sound(self, clock: MediaClock) -> None:
         if self.mode is not Mode.MIRROR or self.jitter.available >= SAMPLES_PER_TICK:
