@@ -13,13 +13,15 @@ from mien.engine.head_fit import Floats, HeadFit
 from mien.engine.motion import INDEX, SHAPES
 
 _TEETH: Final = np.array([226.0, 219.0, 204.0])
-_GUM: Final = np.array([150.0, 78.0, 76.0])
+_GUM: Final = np.array([182.0, 102.0, 98.0])
 _TONGUE: Final = np.array([138.0, 76.0, 73.0])
 _CAVITY: Final = np.array([44.0, 17.0, 19.0])
 _TEETH_LOWERED: Final = 0.008
 """Upper teeth sit so much lower than the head model's, in face widths: speaking mouths show their edge."""
 _LOWER_TEETH: Final = 0.74
 """Lower teeth lie in the shadow of the upper ones."""
+_DEPTHS: Final = {"teeth": (0.20, 1.25), "gum": (0.30, 1.6), "tongue": (0.38, 1.2)}
+"""How deep behind its own front each part lies in the dark, in face widths, and how suddenly."""
 _TINT: Final = 0.7
 """How much of the tint of the whites of the eyes the light has; the rest is their own."""
 _LIT_WHITE: Final = 235.0
@@ -127,8 +129,8 @@ def _paint(
         own = slice(part.start - run.start, part.stop - run.start)
         kind = next(kind for kind in base if name.endswith(kind))
         depth = model[own, 2] - model[own, 2].min()
-        reach = 0.20 if kind == "teeth" else 0.30
-        dark = np.clip(1 - depth / reach, 0, 1) ** (1.25 if kind == "teeth" else 1.6)
+        reach, power = _DEPTHS[kind]
+        dark = np.clip(1 - depth / reach, 0, 1) ** power
         shade = head.shade[part] * (0.10 + 0.90 * dark)
         # Shadow inside a mouth is warm: blue falls off faster than red.
         if name == "lower_teeth":

@@ -604,7 +604,7 @@ def gum(arch: Arch, crowns: Sequence[tuple[float, float]], edge: float, side: fl
     for level in np.linspace(0, 1, 5):
         out = -0.03 + 0.10 * level
         place = points + normals * out
-        y = edge - side * (heights - 0.10 + scallop * (1 - level) + 1.3 * level)
+        y = edge - side * (heights - 0.10 + scallop * (1 - level) + 2.2 * level)
         rows.append(np.stack([np.sign(along) * place[:, 0], y, place[:, 1]], axis=1))
         paint.append(np.full(len(along), 0.92 - 0.25 * level))
     return np.concatenate(rows), np.concatenate(paint)
