@@ -220,11 +220,11 @@ def _idle_frame(state: IdleState) -> Motion:
     # A composed mouth is never quite still: its corners, a press of the lips, a little roll. None parts them.
     for name, weight in _COMPOSURE.items():
         motion[INDEX[name]] = waking * weight
-    motion[INDEX["mouthSmileLeft"]] = 0.012 * max(drift[6] + 0.3 * drift[7], 0.0)
-    motion[INDEX["mouthSmileRight"]] = 0.012 * max(drift[6] - 0.3 * drift[7], 0.0)
-    motion[INDEX["mouthPressLeft"]] += 0.02 * max(drift[8], 0.0)
-    motion[INDEX["mouthPressRight"]] += 0.02 * max(drift[8], 0.0)
-    motion[INDEX["mouthRollLower"]] += 0.015 * max(drift[9], 0.0)
+    motion[INDEX["mouthSmileLeft"]] = 0.008 * max(drift[6] + 0.3 * drift[7], 0.0)
+    motion[INDEX["mouthSmileRight"]] = 0.008 * max(drift[6] - 0.3 * drift[7], 0.0)
+    motion[INDEX["mouthPressLeft"]] += 0.01 * max(drift[8], 0.0)
+    motion[INDEX["mouthPressRight"]] += 0.01 * max(drift[8], 0.0)
+    motion[INDEX["mouthRollLower"]] += 0.008 * max(drift[9], 0.0)
     motion[INDEX["browInnerUp"]] = 0.025 * max(drift[10], 0.0)
     _set_both(motion, "eyeSquint", 0.03 * max(drift[11], 0.0))
     return motion
