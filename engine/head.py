@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,14 @@ class HeadModel:
         """Return the run of vertices of one part."""
         index = PARTS.index(name)
         return slice(int(self.starts[index]), int(self.starts[index + 1]))
+
+    def layout(self) -> int:
+        """Return a checksum of how vertices are numbered and where landmarks lie on them."""
+        arrays = (*self.triangles, *self.rings, self.landmark_corners, self.landmark_weights)
+        checksum = 0
+        for array in arrays:
+            checksum = crc32(np.ascontiguousarray(array).tobytes(), checksum)
+        return checksum
 
     def mouth_inside(self) -> slice:
         """Return the run of vertices of teeth, gums and tongue."""

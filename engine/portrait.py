@@ -122,7 +122,11 @@ class Portrait:
 
     def save(self, path: Path) -> None:
         """Write the portrait, under 3 MB for a picture of 512x512."""
-        stored: dict[str, Any] = {"kind": np.array(_KIND), "format": np.int64(PORTRAIT_FORMAT)}
+        stored: dict[str, Any] = {
+            "kind": np.array(_KIND),
+            "format": np.int64(PORTRAIT_FORMAT),
+            "head": np.int64(load_head().layout()),
+        }
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in _PICTURES:
@@ -184,7 +188,7 @@ class Portrait:
         head = load_head()
         face, inside = head.part("face").stop, head.mouth_inside()
         if self.runs[1] != face or self.runs[2] - self.runs[1] != inside.stop - inside.start:
-            raise ValueError("it was prepared with another head model")
+            raise ValueError("its runs are not those of the head model")
         for eye, white in (
             (self.left_eye_picture, self.left_eye_white),
             (self.right_eye_picture, self.right_eye_white),
@@ -215,6 +219,11 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
                 raise AssetError(
                     f"The portrait {path} is of format {version}; this mien reads up to {PORTRAIT_FORMAT}.",
                     remedy="Update mien, or prepare the photo again with this one.",
+                )
+            if int(stored["head"]) != load_head().layout():
+                raise AssetError(
+                    f"The portrait {path} was prepared with another head model than this mien has.",
+                    remedy="Prepare the photo again with: mien prepare PHOTO OUT",
                 )
             return {name: stored[name] for name in stored.files}
     except FileNotFoundError as error:

@@ -74,7 +74,13 @@ def test_newer_file_says_to_update(saved: Path) -> None:
         Portrait.load(saved)
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Portrait)])
+def test_another_head_model_says_to_prepare_again(saved: Path) -> None:
+    rewrite(saved, head=np.int64(7))
+    with pytest.raises(AssetError, match="another head model"):
+        Portrait.load(saved)
+
+
+@pytest.mark.parametrize("name", ["head", *(field.name for field in fields(Portrait))])
 def test_missing_field_is_damage(saved: Path, name: str) -> None:
     rewrite(saved, **{name: None})
     with pytest.raises(AssetError):
