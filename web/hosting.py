@@ -83,6 +83,7 @@ def host_page(config: ServeConfig, console: Console) -> None:
                 ws_per_message_deflate=False,
             )
         )
+        listener.listen()  # from here on nobody is refused, though answers come once the server runs
         _announce(config, listener, lobby, console)
         with _quiet_signals():
             server.run(sockets=[listener])

@@ -173,7 +173,7 @@ navigator.mediaDevices?.addEventListener?.("devicechange", async () => {
 function setLevel(level) {
   byId("meter-fill").style.transform = `scaleX(${level.toFixed(3)})`;
   byId("meter").dataset.loud = level > 0.97;
-  byId("meter").setAttribute("aria-valuenow", Math.round(100 * level));
+  byId("meter").setAttribute("aria-valuenow", 10 * Math.round(10 * level)); // coarse: it is read aloud
 }
 
 function setMuted(muted) {
@@ -244,7 +244,7 @@ function say(event) {
     byId("text").focus();
     return;
   }
-  if (stage.dataset.state === "live") session.say(text);
+  if (session && stage.dataset.picture === "video") session.say(text);
   else sayWhenLive(text);
 }
 
@@ -420,11 +420,6 @@ figures.addEventListener("pace", ({ detail }) => {
   drawHint();
 });
 picker.addEventListener("choose", ({ detail }) => showStill(detail));
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select, button")) return;
-  if (event.key === "m" && microphone.track) byId("mute").click();
-  if (event.key === "s") byId("sound").click();
-});
 window.addEventListener("pagehide", () => session?.close());
 
 setMode(byId("mode").querySelector("input:checked")?.value ?? "mirror");

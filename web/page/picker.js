@@ -32,13 +32,13 @@ export class Picker extends EventTarget {
     return this.#chosen;
   }
 
-  /** Fetches the list and chooses the first. Throws a Problem. */
+  /** Fetches the list; keeps the choice if it is still there, else chooses the first. Throws a Problem. */
   async load(uploadLimit) {
     this.#limit = uploadLimit;
     const { portraits } = await fetchJson("v1/portraits");
     this.#portraits = [...portraits, ...(await keptUploads())];
     this.#draw();
-    this.choose(this.#portraits[0]);
+    this.choose(this.#portraits.find((portrait) => portrait.id === this.#chosen?.id) ?? this.#portraits[0]);
   }
 
   choose(portrait) {
