@@ -147,8 +147,8 @@ def test_extreme_poses_leave_no_hole(
 ) -> None:
     """A closed mouth shows nothing of its dark inside, however the head is turned."""
     drawn = renderer.render(motion_of(headYaw=yaw * DEGREE, headPitch=pitch * DEGREE, headRoll=roll * DEGREE))
-    x, y = (green_dot(drawn) + 34 * np.array([-np.sin(roll * DEGREE), np.cos(roll * DEGREE)])).astype(int)
-    mouth = drawn[y - 22 : y + 22, x - 24 : x + 24]
+    x, y = (green_dot(drawn) + 46 * np.array([-np.sin(roll * DEGREE), np.cos(roll * DEGREE)])).astype(int)
+    mouth = drawn[y - 20 : y + 20, x - 24 : x + 24]
     assert dark(mouth) == 0
 
 
