@@ -98,6 +98,7 @@ class Lobby:
             return session, await session.start(offer_sdp)
         except BaseException:
             await session.close()
+            await watcher
             raise
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ from mien.streaming.encoders import VideoCodec
 from mien.streaming.intake import AudioPacket
 from mien.streaming.rtp_hooks import (
     SendWatch,
+    abandon,
     align_reports,
     check_aiortc,
     hear_receiver,
@@ -81,21 +82,26 @@ class Peer:
             raise OfferRefused("The offer is too long.", remedy="Send the SDP of a WebRTC offer, unchanged.")
         try:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+            self._prepare_media()
+            await self._connection.setLocalDescription(await self._connection.createAnswer())
+        except MienError:
+            raise
         except Exception as error:  # aiortc's parser raises whatever its own code happens to raise
             logger.info("refused an offer: %s", type(error).__name__)
             raise OfferRefused(
                 "The offer could not be understood.",
                 remedy="Send the SDP of a WebRTC offer with audio (Opus) and video (VP8 or H.264).",
             ) from error
-        self._prepare_media()
-        await self._connection.setLocalDescription(await self._connection.createAnswer())
         sdp = str(self._connection.localDescription.sdp)
         return sdp, _video_codec(sdp)
 
     async def close(self) -> None:
         """Hang up. Closing twice is harmless."""
         self._outlet.close()
-        await self._connection.close()
+        try:
+            await self._connection.close()
+        except AttributeError:  # a malformed offer can leave aiortc with a line that has no transport
+            await abandon(self._connection)
         self.ended.set()
 
     def _prepare_media(self) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import aiortc
+from aiortc import RTCPeerConnection
 from aiortc import clock as aiortc_clock
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from aiortc.rtcrtpsender import RTCRtpSender
@@ -25,6 +26,7 @@ from mien.streaming.intake import AudioPacket
 
 _JITTER_BUFFER: Final = "_RTCRtpReceiver__jitter_buffer"
 _RECEIVER_CODECS: Final = "_RTCRtpReceiver__codecs"
+_ICE_TRANSPORTS: Final = "_RTCPeerConnection__iceTransports"
 _LAST_REPORT: Final = "_RTCRtpSender__lsr"
 _TRANSPORT_METHODS: Final = ("_send_rtp",)
 _SENDER_METHODS: Final = ("_send_keyframe", "_handle_rtcp_packet", "_send_rtcp")
@@ -47,6 +49,12 @@ def check_aiortc(sender: RTCRtpSender, receiver: RTCRtpReceiver) -> None:
             f"aiortc {aiortc.__version__} is built differently from those that mien knows.",
             remedy="Install a version that mien was tested with: pip install 'aiortc>=1.14,<1.17'.",
         )
+
+
+async def abandon(connection: RTCPeerConnection) -> None:
+    """Give back the sockets of a connection whose own close() failed half-way."""
+    for transport in list(getattr(connection, _ICE_TRANSPORTS)):
+        await transport.stop()
 
 
 def tap_audio(receiver: RTCRtpReceiver, sink: Callable[[AudioPacket], None]) -> None:

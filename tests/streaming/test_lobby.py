@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import threading
 import time
 
@@ -60,6 +61,48 @@ async def test_an_offer_with_sound_alone_is_refused() -> None:
     assert video.mid is not None
     with pytest.raises(OfferRefused, match="lacks"):
         await lobby.open(SETTINGS, offer[: offer.index("m=video")].replace("BUNDLE 0 1", "BUNDLE 0"))
+    await caller.close()
+    await lobby.close()
+
+
+def mutate(offer: str, rng: random.Random) -> str:
+    """Delete, double, damage or shuffle some lines."""
+    lines = offer.split("\r\n")
+    for _ in range(rng.randint(1, 4)):
+        place = rng.randrange(len(lines))
+        what = rng.choice(["delete", "double", "damage", "damage", "shuffle"])
+        if what == "delete":
+            del lines[place]
+        elif what == "double":
+            lines.insert(place, rng.choice(lines))
+        elif what == "shuffle":
+            rng.shuffle(lines)
+        else:
+            cut = rng.randint(0, len(lines[place]))
+            junk = rng.choice(["x", "0", "999999", " ", "\x00", "m=", "-1"])
+            lines[place] = lines[place][:cut] + junk + lines[place][cut + rng.randint(0, 3) :]
+    return "\r\n".join(lines)
+
+
+async def test_damaged_offers_are_refused_or_answered_and_leave_nothing() -> None:
+    lobby = Lobby(lambda settings: BarFace(), 1)
+    caller, rng = Caller(Microphone(syllables(1, 48_000))), random.Random(4)
+    offer = await caller.offer()
+    await asyncio.sleep(0.1)
+    before = census()
+    outcomes = {"refused": 0, "answered": 0}
+    for _ in range(80):
+        try:
+            session, _ = await lobby.open(SETTINGS, mutate(offer, rng))
+        except OfferRefused:
+            outcomes["refused"] += 1
+        else:
+            outcomes["answered"] += 1
+            await session.close()
+            await asyncio.sleep(0)
+    await asyncio.sleep(0.1)
+    assert min(outcomes.values()) > 10
+    assert census() == before
     await caller.close()
     await lobby.close()
 

@@ -1,8 +1,10 @@
 """Fails loudly if aiortc moves what mien relies on."""
 
+import asyncio
 import time
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.jitterbuffer import JitterBuffer
@@ -35,6 +37,18 @@ async def pair():  # type: ignore[no-untyped-def]
 def test_this_aiortc_is_built_as_expected(pair: tuple[RTCRtpSender, RTCRtpReceiver]) -> None:
     check_aiortc(*pair)
     assert isinstance(getattr(pair[1], rtp_hooks._JITTER_BUFFER), JitterBuffer)
+
+
+async def test_an_abandoned_connection_gives_its_sockets_back() -> None:
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTransceiver("audio")
+    await connection.setLocalDescription(await connection.createOffer())
+    process = psutil.Process()
+    assert process.net_connections(kind="udp")
+    await rtp_hooks.abandon(connection)
+    await asyncio.sleep(0)
+    assert not process.net_connections(kind="udp")
+    await connection.close()
 
 
 @pytest.mark.parametrize("missing", ["_JITTER_BUFFER", "_RECEIVER_CODECS", "_LAST_REPORT"])
