@@ -352,7 +352,8 @@ def _why_not(host: str, port: int, error: OSError | OverflowError) -> CannotList
             remedy=f"Stop the program that uses it, or choose another one: mien serve --port {port + 1}",
         )
     return CannotListen(
-        f"{host}:{port} cannot be listened on: {error}.", remedy="Use --host 127.0.0.1 and another --port."
+        f"{host}:{port} cannot be listened on: {getattr(error, 'strerror', None) or error}.",
+        remedy="Use --host 127.0.0.1 and another --port.",
     )
 
 

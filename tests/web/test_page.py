@@ -349,6 +349,20 @@ def test_another_portrait_takes_the_same_place(
         assert here.complaints == []
 
 
+def test_stop_and_start_at_once_keeps_the_place(
+    shelf: PortraitShelf, counting_landmarker: Any, visit: Callable[..., Visit]
+) -> None:
+    with open_house(shelf, counting_landmarker, capacity=1) as house:
+        here = visit(house)
+        here.start()
+        here.page.evaluate("for (let k = 0; k < 3; k++) document.getElementById('start').click()")
+        here.state("idle")
+        here.page.evaluate("document.getElementById('start').click()")
+        here.state("live")
+        assert here.page.is_hidden("#notice")
+        assert here.complaints == []
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

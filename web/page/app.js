@@ -27,6 +27,8 @@ let speaking = false;
 let retryTimer = null;
 let noticeCode = null;
 let slow = false;
+let leaving = Promise.resolve(); // until the server has taken back the place of the session before
+let unsaid = null; // a text to say with the first picture
 const soundOn = { mirror: false, say: true }; // hearing oneself late is irritating: off until asked for
 
 // Session
@@ -42,8 +44,9 @@ async function start() {
     if (mine === attempt) finish(error);
     return;
   }
+  await leaving;
   if (mine !== attempt) {
-    microphone.close();
+    if (stage.dataset.state === "idle") microphone.close();
     return;
   }
   session = new Session();
@@ -59,7 +62,7 @@ async function start() {
 
 function stop() {
   attempt++;
-  if (session) session.close();
+  if (session) leaving = session.close();
   else finish(null);
 }
 
@@ -78,6 +81,7 @@ function follow(live) {
 /** Goes back to idle; with a problem, says which and what to do. */
 function finish(reason) {
   session = null;
+  unsaid = null;
   slow = false;
   figures.stop();
   microphone.close();
@@ -101,6 +105,8 @@ async function beginShowing(live, stream) {
     if (noticeCode === "no_picture") hideNotice();
     stage.dataset.picture = "video";
     show("live");
+    if (unsaid !== null) live.say(unsaid);
+    unsaid = null;
   });
   await play();
 }
@@ -244,17 +250,12 @@ function say(event) {
     byId("text").focus();
     return;
   }
-  if (session && stage.dataset.picture === "video") session.say(text);
-  else sayWhenLive(text);
-}
-
-/** Starts the session first; its first picture is the moment to speak. */
-function sayWhenLive(text) {
+  if (session && stage.dataset.picture === "video") {
+    session.say(text);
+    return;
+  }
+  unsaid = text;
   if (stage.dataset.state === "idle") start();
-  const waiting = session;
-  if (!waiting) return;
-  const speak = () => onFirstFrame(() => waiting.say(text));
-  waiting.addEventListener("live", speak, { once: true });
 }
 
 function setSpeaking(now) {
@@ -378,7 +379,8 @@ async function restart() {
   session = null;
   show("connecting");
   stage.dataset.picture = "still";
-  await before.close();
+  leaving = before.close();
+  await leaving;
   if (mine === attempt) start();
 }
 
@@ -420,7 +422,7 @@ figures.addEventListener("pace", ({ detail }) => {
   drawHint();
 });
 picker.addEventListener("choose", ({ detail }) => showStill(detail));
-window.addEventListener("pagehide", () => session?.close());
+window.addEventListener("pagehide", stop);
 
 setMode(byId("mode").querySelector("input:checked")?.value ?? "mirror");
 show("idle");
