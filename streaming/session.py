@@ -327,6 +327,13 @@ class Session:
 
     async def _watch_peer(self) -> None:
         await self._peer.ended.wait()
+        # Whether the network failed or the peer hung up, aiortc cannot say; who hung up no longer listens.
+        self._tell(
+            "error",
+            code="connection_lost",
+            problem="The media connection has ended.",
+            remedy="Check the network, then start again.",
+        )
         raise _SessionOverError
 
     async def _report(self) -> None:

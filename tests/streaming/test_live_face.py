@@ -85,7 +85,7 @@ async def test_the_mouth_moves_with_the_words_and_rests_in_silence() -> None:
     settings = SessionSettings(portrait=PORTRAIT, size=SIZE)
     caller = Watcher(Microphone(speech()), mouth)
     async with call(lobby, settings, caller) as (_, seen_by):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not _media_seconds(seen_by) > SILENT_S + SPEECH_S:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     await lobby.close()

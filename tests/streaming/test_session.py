@@ -246,6 +246,56 @@ async def test_the_peer_that_hangs_up_ends_the_session(lobby: Lobby) -> None:
     assert lobby.free_places == 2
 
 
+async def test_a_lossy_network_that_swaps_packets_leaves_picture_and_voice_in_step(lobby: Lobby) -> None:
+    async with call(lobby, SETTINGS, Microphone(syllables(10, 48_000))) as (session, caller):
+        await until(lambda: len(caller.seen.pictures) > 3)
+        [sender] = [s for s in caller.connection.getSenders() if s.kind == "audio"]
+        send, sent, kept = sender.transport._send_rtp, 0, list[bytes]()
+
+        async def send_badly(data: bytes) -> None:
+            nonlocal sent
+            sent += 1
+            if sent % 15 == 0:
+                return  # 7 % are lost
+            if sent % 11 == 0:
+                kept.append(data)
+                return  # and 9 % come after the next
+            await send(data)
+            while kept:
+                await send(kept.pop())
+
+        setattr(sender.transport, "_send_rtp", send_badly)  # noqa: B010
+        await until(lambda: len(caller.seen.pictures) > 90)
+        fit, late = bar_against_sound(caller.seen)
+        assert fit > 0.95
+        assert late == 0
+        order = session._pipeline.intake.order.stats if session._pipeline else None
+        assert order is not None
+        assert order.lost > 3
+        assert order.reordered > 3
+
+
+async def test_a_peer_that_vanishes_without_a_word_is_noticed(
+    lobby: Lobby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aioice.ice.CONSENT_INTERVAL", 0.2)
+    caller = Caller(Microphone(syllables(5, 48_000)))
+    session, answer = await lobby.open(SETTINGS, await caller.offer())
+    await caller.accept(answer)
+    events: list[Event] = []
+    reader = asyncio.create_task(gather_events(session, events))
+    await until(lambda: len(caller.seen.pictures) > 10)
+    [sender] = [s for s in caller.connection.getSenders() if s.kind == "audio"]
+    for protocol in sender.transport.transport._connection._protocols:
+        protocol.transport.abort()  # as if the machine had been switched off
+    async with asyncio.timeout(15):
+        await session.wait_closed()
+    await reader
+    assert [event["code"] for event in events if event["type"] == "error"] == ["connection_lost"]
+    assert lobby.free_places == 2
+    await caller.close()
+
+
 async def test_a_peer_that_never_connects_is_told_and_let_go(
     lobby: Lobby, monkeypatch: pytest.MonkeyPatch
 ) -> None:
