@@ -42,7 +42,7 @@ _CORNER_HOLD: Final = 0.75
 _DEEPEST_FOLD: Final = 0.13
 """Lips, lids and nostrils reach no further behind the skin before them, as a share of the face's height."""
 
-_CORNER_DOWN: Final = 0.10
+_CORNER_DOWN: Final = 0.17
 _CORNER_IN: Final = 0.05
 """How far a fully dropped jaw draws the corners, as shares of its own movement."""
 
@@ -191,7 +191,7 @@ def _hold_corners(head: HeadModel, jaw: Floats, positions: Floats, height: float
         held += weight[:, None] * (corner - held)
         # A dropping jaw draws the corners down and in: a wide mouth is an oval, not a box.
         u_off, v_off = np.abs(u * side - 1), v / (0.09 * height)
-        drawn = np.exp(-((u_off / 0.45) ** 2) - v_off**2)
+        drawn = np.exp(-((u_off / 0.6) ** 2) - v_off**2)
         drop = float(jaw[:, 1].max())
         held[:, :2] += drawn[:, None] * drop * (_CORNER_DOWN * across - _CORNER_IN * side * axis)
     return held
