@@ -34,6 +34,9 @@ _SEAL_OVERLAP: Final = 0.7
 _LOWER_LID: Final = 0.17
 """How much of a blink's way the lower lid comes up."""
 
+_BELOW_BROW: Final = 0.8
+"""The skin between lid and brow that stretches: brows grow a little below the edge that landmarks see."""
+
 BROW_SHAPES: Final = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 
 _CORNER_HOLD: Final = 0.75
@@ -247,8 +250,8 @@ class _EyeFrame:
 
     def below_brow(self) -> Floats:
         """How much of the brow's movement each vertex takes: the lid's margin and its lashes take none."""
-        reach = np.maximum(self.upper - self.brow, 0.25 * self.width)
-        share = smoothstep((self.upper - self.y - 0.10 * self.width) / (0.75 * reach))
+        reach = np.maximum(_BELOW_BROW * (self.upper - self.brow), 0.18 * self.width)
+        share = smoothstep((self.upper - self.y - 0.07 * self.width) / (reach - 0.07 * self.width))
         beside = np.maximum(np.maximum(-self.x, self.x - self.width), 0) / (0.5 * self.width)
         return np.maximum(share, smoothstep(beside))
 
@@ -264,7 +267,7 @@ def _author_blink(eye: _EyeFrame, *, outer: float) -> Floats:
     gap = np.maximum(eye.lower - eye.upper, 0)
     overlap = 0.05 * width * np.sqrt(np.clip(gap / max(float(gap.max()), 1e-3), 0, 1))
     band = 0.05 * width
-    reach = np.maximum((eye.upper - eye.brow) * 0.8, 0.16 * width)
+    reach = np.maximum(_BELOW_BROW * (eye.upper - eye.brow), 0.16 * width)
     above = 1 - smoothstep((eye.upper - y - band) / np.maximum(reach - band, 1.0))
     below = 1 - smoothstep((y - eye.lower - band) / (0.30 * width))
     beside = smoothstep(1 - np.maximum(np.maximum(-x, x - width), 0) / (0.22 * width))

@@ -22,9 +22,9 @@ LEFT_EYE_TOP: Final = (362, 398, 384, 385, 386, 387, 388, 466, 263)
 LEFT_EYE_BOTTOM: Final = (362, 382, 381, 380, 374, 373, 390, 249, 263)
 """Lid margins from corner to corner, from the picture's left to its right."""
 
-RIGHT_BROW: Final = (70, 63, 105, 66, 107)
-LEFT_BROW: Final = (336, 296, 334, 293, 300)
-"""Upper edges of the brows, from the picture's left to its right."""
+RIGHT_BROW: Final = (46, 53, 52, 65, 55)
+LEFT_BROW: Final = (285, 295, 282, 283, 276)
+"""Lower edges of the brows, from the picture's left to its right."""
 
 RIGHT_IRIS: Final = (468, 469, 470, 471, 472)
 LEFT_IRIS: Final = (473, 474, 475, 476, 477)
