@@ -38,6 +38,10 @@ class SpeechBacklog(MienError):
     """More texts were sent than are spoken."""
 
 
+class WrongMode(MienError):
+    """Text was sent to a session that shows a microphone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
     """What a session shows and how. Everything but the portrait and the size can be changed later."""
@@ -201,9 +205,13 @@ class Session:
     async def say(self, text: str) -> None:
         """Have the text spoken after those that wait. Returns at once.
 
-        Raises TextRefused, SpeechBacklog, or BackendUnavailable where there is no synthesizer.
+        Raises TextRefused, SpeechBacklog, WrongMode, or BackendUnavailable without a synthesizer.
         """
         text = check_text(text)
+        if self._mode is not Mode.SAY:
+            raise WrongMode(
+                "This session mirrors a microphone.", remedy='Change its mode to "say" before sending text.'
+            )
         if self._synthesizer is None:
             raise BackendUnavailable(
                 "This server has no speech synthesizer.",

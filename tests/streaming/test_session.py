@@ -14,7 +14,7 @@ from mien.engine.emotion import Emotion, Style
 from mien.engine.errors import BackendUnavailable, ConfigError
 from mien.streaming.lobby import Lobby
 from mien.streaming.pipeline import Mode
-from mien.streaming.session import Event, Session, SessionSettings, SpeechBacklog
+from mien.streaming.session import Event, Session, SessionSettings, SpeechBacklog, WrongMode
 from mien.streaming.synthesis import TextRefused
 
 SETTINGS = SessionSettings(portrait="bar", size=128)
@@ -215,6 +215,9 @@ async def test_what_cannot_be_done_is_refused_with_its_remedy(lobby: Lobby) -> N
     with pytest.raises(ConfigError, match="gain"):
         SessionSettings(portrait="bar", mouth_gain=-1)
     async with call(lobby, SETTINGS, None) as (session, _):
+        with pytest.raises(WrongMode):
+            await session.say("word")
+        session.set_mode(Mode.SAY)
         with pytest.raises(TextRefused):
             await session.say("  ")
         with pytest.raises(ConfigError):
@@ -228,6 +231,7 @@ async def test_what_cannot_be_done_is_refused_with_its_remedy(lobby: Lobby) -> N
 async def test_without_a_synthesizer_text_is_refused() -> None:
     lobby = Lobby(lambda settings: BarFace(settings.size), 1)
     async with call(lobby, SETTINGS, None) as (session, _):
+        session.set_mode(Mode.SAY)
         with pytest.raises(BackendUnavailable, match="synthesizer"):
             await session.say("word")
     assert not lobby.can_say
