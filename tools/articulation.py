@@ -96,22 +96,22 @@ VISEMES: Final[Mapping[str, Viseme]] = {
     # rounded ones
     "ɜ": _viseme(0.26, (1.0, 0.6, 0.7), funnel=0.28, pucker=0.2, lower_down=0.2),
     "ɒ": _viseme(0.46, (1.0, 0.7, 0.7), funnel=0.3, pucker=0.12, lower_down=0.22),
-    "ɔ": _viseme(0.4, (1.0, 0.9, 0.7), funnel=0.48, pucker=0.28, lower_down=0.15),
-    "o": _viseme(0.34, (1.0, 0.9, 0.7), funnel=0.48, pucker=0.4, lower_down=0.1),
-    "ʊ": _viseme(0.22, (1.0, 0.9, 0.7), funnel=0.38, pucker=0.4),
-    "u": _viseme(0.17, (1.0, 1.15, 0.7), funnel=0.4, pucker=0.75),
+    "ɔ": _viseme(0.4, (1.0, 1.4, 0.7), funnel=0.48, pucker=0.28, lower_down=0.15),
+    "o": _viseme(0.34, (1.0, 1.4, 0.7), funnel=0.48, pucker=0.4, lower_down=0.1),
+    "ʊ": _viseme(0.22, (1.0, 1.3, 0.7), funnel=0.38, pucker=0.4),
+    "u": _viseme(0.17, (1.4, 2.4, 0.7), funnel=0.4, pucker=0.75),
     # lips
     "p": _viseme(0.12, (0.6, 0.15, 0.5), press=0.3, roll_upper=0.12, roll_lower=0.12),
     "f": _viseme(0.09, (0.9, 0.2, 1.1), roll_lower=0.62, upper_up=0.24, shrug_upper=0.1),
-    "w": _viseme(0.13, (1.0, 1.4, 0.6), funnel=0.32, pucker=0.9),
+    "w": _viseme(0.13, (1.8, 3.2, 0.6), funnel=0.32, pucker=0.9),
     # tongue
-    "ɹ": _viseme(0.17, (0.4, 0.55, 0.3), funnel=0.32, pucker=0.28),
+    "ɹ": _viseme(0.17, (0.4, 0.8, 0.3), funnel=0.32, pucker=0.28),
     "l": _viseme(0.24, (0.5, 0.15, 0.4), lower_down=0.2, upper_up=0.12, tongue=0.16),
     "θ": _viseme(0.16, (0.8, 0.15, 0.5), lower_down=0.24, upper_up=0.14, tongue=0.3),
     "t": _viseme(0.16, (0.5, 0.12, 0.4), stretch=0.08, lower_down=0.24, upper_up=0.14, tongue=0.05),
     "s": _viseme(0.12, (0.9, 0.25, 0.8), stretch=0.24, smile=0.1, lower_down=0.36, upper_up=0.22),
     "ʃ": _viseme(
-        0.14, (0.8, 1.1, 0.7), funnel=0.6, pucker=0.34, shrug_lower=0.1, lower_down=0.2, upper_up=0.16
+        0.14, (0.8, 1.7, 0.7), funnel=0.6, pucker=0.34, shrug_lower=0.1, lower_down=0.2, upper_up=0.16
     ),
     "j": _viseme(0.18, (0.5, 0.4, 0.7), stretch=0.3, smile=0.24, lower_down=0.22, upper_up=0.12),
     "k": _viseme(0.22, (0.25, 0.08, 0.25), lower_down=0.16, upper_up=0.08),
@@ -135,7 +135,7 @@ ARPABET: Final = {
     "SIL": SILENCE,
 }  # fmt: skip
 
-FADE_S: Final = {"jaw": 0.06, "round": 0.08, "rest": 0.06}
+FADE_S: Final = {"jaw": 0.06, "round": 0.065, "rest": 0.06}
 SILENT_FADE_S: Final = 0.04
 EARLY: Final = {"jaw": 1.1, "round": 1.35, "rest": 1.1}
 """Anticipation: how much wider the dominance is before a sound than after it."""
@@ -288,21 +288,24 @@ def articulate(
 
 
 EFFORT_GAIN: Final = 0.22
+LIP_TEETH_GAP: Final = 0.25
+"""f and v leave a quarter of the gap: the upper teeth rest on the lower lip, and show."""
 
 
 def _lay_over(curves: Curves, closed: Curves, contact: Curves) -> None:
     """Put the closures and the lip-teeth contacts over the mean, in place."""
     column = {name: curves[:, place] for name, place in PLACE.items()}
-    column["gap"] *= (1 - closed) * (1 - 0.7 * contact)
+    column["gap"] += contact * (LIP_TEETH_GAP - column["gap"])
+    column["gap"] *= 1 - closed
     column["jaw"] *= 1 - 0.25 * closed - 0.2 * contact
     column["funnel"] *= 1 - 0.6 * closed
     for name in ("lower_down", "upper_up", "tongue"):
         column[name] *= 1 - closed
     column["lower_down"] *= 1 - 0.85 * contact
-    column["roll_lower"][:] = np.maximum(0.15 * closed, 0.6 * contact)
+    column["roll_lower"][:] = np.maximum(0.15 * closed, 0.7 * contact)
     column["roll_upper"][:] = 0.18 * closed
     column["press"][:] = 0.35 * closed
-    column["upper_up"][:] = np.maximum(column["upper_up"], 0.22 * contact)
+    column["upper_up"][:] = np.maximum(column["upper_up"], 0.3 * contact)
     column["shrug_upper"] += 0.1 * contact
 
 
@@ -334,7 +337,8 @@ def fit_targets(
             right += shares.T @ measured[name][free]
         prior = fitted[:, place].copy()
         reach = 0.15 + 0.5 * prior
+        least = 0.85 if name == "pucker" else 0.4
         solved = np.linalg.solve(moments, right)
-        fitted[:, place] = np.clip(solved, np.maximum(prior - reach, 0.4 * prior), prior + reach)
+        fitted[:, place] = np.clip(solved, np.maximum(prior - reach, least * prior), prior + reach)
     fitted[list(VISEMES).index(SILENCE)] = 0.0
     return fitted

@@ -36,13 +36,16 @@ LARGEST_DIFFERENCE: Final = 1e-4
 """Between torch and ONNX Runtime, on random input, before the weights are made smaller."""
 
 LOOK_AHEAD_FRAMES: Final = 2
-TOUCHING: Final = 0.05
+TOUCHING: Final = 0.02
 """A wanted gap under this is a closure: nothing between the lips."""
 
 FIRM: Final = 0.08
 """How much further than contact firmly closed lips go, as a share of what the jaw parts them."""
 
-FAINT: Final = 0.012
+NEIGHBOURS: Final = 0.08
+"""Share of each of the two frames beside it in a frame of the mouth: takes off the net's own tremble."""
+
+FAINT: Final = 0.025
 """Weights under this are noise of the net, not movement."""
 
 
@@ -64,6 +67,9 @@ class ShippedLips(nn.Module):
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """Return the mouth."""
         said = self.refiner(features, style)
+        before = torch.cat([said[:, :1], said[:, :-1]], dim=1)
+        after = torch.cat([said[:, 1:], said[:, -1:]], dim=1)
+        said = (1 - 2 * NEIGHBOURS) * said + NEIGHBOURS * (before + after)
         weights = ((said - FAINT) / (1 - FAINT)).clamp(0, 1)
         gap = said[..., GAP]
         parted = (weights * self.gap_weights).sum(-1) + (style * self.style_gap).sum(-1, keepdim=True)

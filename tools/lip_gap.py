@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from mien.engine.head import mouth_gap_weights
 from mien.engine.motion import INDEX, SHAPES
 
-FULL_GAP: Final = 0.12
-"""The rig's inner-lip gap, in face widths, for a wanted gap of 1: what the jaw gives there by itself."""
+FULL_GAP: Final = 0.10
+"""The rig's inner-lip gap, in face widths, for a wanted gap of 1: no more than what the jaw gives there."""
 
 MOUTH_CHANNELS: Final = [INDEX[name] for name in MOUTH_NAMES]
 FACE_CHANNELS: Final = [INDEX[name] for name in FACE_NAMES]
