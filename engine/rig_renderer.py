@@ -311,7 +311,7 @@ class RigRenderer:
         across = np.arange(upper.shape[1])
         top = upper[upper[..., 1].argmax(axis=0), across]
         bottom = lower[lower[..., 1].argmin(axis=0), across]
-        line = (top + bottom) / 2
+        line = np.float32(0.5) * (top + bottom)
         left, up, right, down = _bounds(line, self._portrait.size, 5)
         mask = np.zeros((down - up, right - left), np.uint8)
         closed = bottom[:, 1] - top[:, 1] < _TOUCHING

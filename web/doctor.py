@@ -23,8 +23,6 @@ from mien.web.film import Codec, can_encode
 _PACKAGES: Final = (
     "aiortc",
     "av",
-    "ai-edge-litert",
-    "numba",
     "numpy",
     "onnxruntime",
     "opencv-python-headless",

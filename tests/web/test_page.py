@@ -174,8 +174,10 @@ def open_rooms(
             assert not thread.is_alive()
 
         url = f"http://localhost:{listener.getsockname()[1]}/"
-        yield House(url, lobby, [] if told is None else told, stop)
-        stop()
+        try:
+            yield House(url, lobby, [] if told is None else told, stop)
+        finally:
+            stop()
 
 
 @pytest.fixture
