@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mien.engine.chance import Purpose, smooth_noise
 from mien.engine.config import MotionConfig
-from mien.engine.emotion import StyleVector
+from mien.engine.emotion import HIGHEST_INTENSITY, StyleVector
 from mien.engine.features import AudioFeatures
 from mien.engine.graph import ASSETS, GraphCard, open_graph
 from mien.engine.motion import CHANNELS, MotionWindow
@@ -174,7 +174,8 @@ def sample_window(
     window = np.zeros((card.window_frames, CHANNELS), np.float32)
     window[-unknown - given : -unknown] = state.history[len(state.history) - given :]
 
-    predict = _guide(denoiser, denoiser.encode(features), known, style, config.guidance_scale)
+    scale = guidance_for(style, config.guidance_scale)
+    predict = _guide(denoiser, denoiser.encode(features), known, style, scale)
     motion = np.float32(config.start_noise) * start_noise(state.seed, state.frame, unknown)
     for alpha, alpha_next in pairwise(signal_shares(config.steps)):
         window[-unknown:] = motion
@@ -185,6 +186,16 @@ def sample_window(
         made, bridge = state.bridge.cross(made)
     history = np.concatenate([state.history, made])[frames:]
     return made * card.std + card.mean, SamplerState(history, state.frame + frames, state.seed, bridge)
+
+
+def guidance_for(style: StyleVector, scale: float) -> float:
+    """Return the guidance scale for a style, float32[8]: 1 for none, `scale` from intensity 1 on.
+
+    A neutral face has no style to strengthen; leaving the guidance off there halves the denoiser's work.
+    Between, the scale follows the intensity, so that a live change of style has no step in it.
+    """
+    intensity = HIGHEST_INTENSITY * float(np.max(style))
+    return 1.0 + (scale - 1.0) * min(intensity, 1.0)
 
 
 def start_noise(seed: int, first: int, frames: int) -> Tensor:

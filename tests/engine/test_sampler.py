@@ -17,6 +17,7 @@ from mien.engine.sampler import (
     SamplerState,
     bridge_break,
     ddim_step,
+    guidance_for,
     sample_window,
     signal_shares,
     start_noise,
@@ -98,6 +99,14 @@ def test_guidance_one_is_the_styled_prediction_alone() -> None:
     assert {len(call["style_known"]) for call in denoiser.calls} == {1}
     plain, _ = sample(LoudnessDenoiser(), guidance_scale=1e-9)
     np.testing.assert_allclose(made - plain, np.tile(STD, (1, 1)), atol=1e-5)
+
+
+def test_guidance_grows_with_the_intensity_and_spares_the_neutral_face() -> None:
+    scales = [
+        guidance_for(Style(Emotion.HAPPY, intensity).vector(), 1.5) for intensity in (0.0, 0.5, 1.0, 3.0)
+    ]
+    np.testing.assert_allclose(scales, [1.0, 1.25, 1.5, 1.5], atol=1e-6)
+    assert guidance_for(NEUTRAL, 1.5) == 1.0  # exactly: the second half of the batch is then left out
 
 
 def test_guidance_is_linear_in_its_scale() -> None:
