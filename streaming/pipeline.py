@@ -142,7 +142,7 @@ class _Shown:
     """Started, performed, drawn, converted, encoded."""
 
 
-class Studio:
+class FrameMaker:
     """All that the engine's thread owns: the face, the voice on its way, and both encoders."""
 
     def __init__(self, face: Face, codec: VideoCodec, time: TimeSource) -> None:
@@ -194,7 +194,7 @@ class Studio:
 
 
 class Pipeline:
-    """Runs one session's sound and pictures. Everything but `Studio.work` happens on the event loop."""
+    """Runs one session's sound and pictures. Everything but `FrameMaker.work` happens on the event loop."""
 
     EAGERNESS: Final = 3 * MILLISECOND
     """A tick may begin this much early if its sound is there: on a calm network it begins with the packet."""
@@ -240,7 +240,7 @@ class Pipeline:
             capacity=16,  # 320 ms at 20 ms each; `listen` empties it within a millisecond
             when_full=WhenFull.DROP_OLDEST,
         )
-        self._studio = Studio(face, codec, time)
+        self._maker = FrameMaker(face, codec, time)
         self._engine = engine
         self._time = time
         self._outlet = outlet
@@ -308,7 +308,7 @@ class Pipeline:
 
     async def warm_up(self) -> None:
         """Make ready for the first tick, while the connection is still being made."""
-        await self._engine.run(self._studio.warm_up)
+        await self._engine.run(self._maker.warm_up)
 
     async def listen(self) -> None:
         """Turn packets into waiting sound, until the channel is closed."""
@@ -367,7 +367,7 @@ class Pipeline:
         clock.advance(block.last_arrival)
         task = self._next_task(block.samples, heard, draw=draw and not self._outlet.video.full)
         generation = self._generation
-        shown = await self._engine.run(lambda: self._studio.work(task))
+        shown = await self._engine.run(lambda: self._maker.work(task))
         if task.key and not any(frame.picture for frame in shown):
             self._key_wanted = True
         for order, frame in enumerate(shown):

@@ -36,8 +36,8 @@ LARGEST_DIFFERENCE: Final = 1e-4
 """Between torch and ONNX Runtime, on random input, before the weights are made smaller."""
 
 LOOK_AHEAD_FRAMES: Final = 2
-TOUCHING: Final = 0.02
-"""A wanted gap under this is a closure: nothing between the lips."""
+STRONG_FACES: Final = 1.35
+"""How much more sneer than the mean the lips are ready to close against: people differ."""
 
 FIRM: Final = 0.08
 """How much further than contact firmly closed lips go, as a share of what the jaw parts them."""
@@ -61,7 +61,7 @@ class ShippedLips(nn.Module):
         open_weights = torch.from_numpy(MOUTH_GAP.copy())
         open_weights[GAP] = 0
         self.register_buffer("gap_weights", open_weights)
-        self.register_buffer("style_gap", torch.from_numpy(STYLE_GAP.astype(np.float32)))
+        self.register_buffer("style_gap", torch.from_numpy(STRONG_FACES * STYLE_GAP.astype(np.float32)))
         self.closing = -float(MOUTH_GAP[GAP])
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class ShippedLips(nn.Module):
         gap = said[..., GAP]
         parted = (weights * self.gap_weights).sum(-1) + (style * self.style_gap).sum(-1, keepdim=True)
         firmness = 1 + FIRM * (-gap / 0.2).clamp(0, 1)
-        closed = (firmness * parted - FULL_GAP * (gap - TOUCHING).clamp(min=0)) / self.closing
+        closed = (firmness * parted - FULL_GAP * gap.clamp(min=0)) / self.closing
         return torch.cat([weights[..., :GAP], closed.clamp(0, 1)[..., None], weights[..., GAP + 1 :]], dim=-1)
 
 
