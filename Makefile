@@ -7,25 +7,24 @@ PORT ?= 8420
 RUN := .venv
 TEST := .venv-test
 
-.PHONY: run test lint unit weights clean
+.PHONY: run test lint unit clean tools-present
 
 run: $(RUN)/ready
-	$(RUN)/bin/mien fetch
+	-$(RUN)/bin/mien fetch
 	$(RUN)/bin/mien serve --host $(HOST) --port $(PORT) --open
 
 test: lint unit
 
-$(RUN)/ready: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("mien needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(RUN)
-	$(RUN)/bin/python -m pip install --quiet --editable '.[tts]'
-	touch $@
+$(RUN)/ready $(TEST)/ready: pyproject.toml $(wildcard kernels/*.cpp kernels/*.h) | tools-present
+	@echo "Installing mien and what it needs into $(@D): about a minute."
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(if $(filter $(RUN),$(@D)),tts,dev)]'
+	@touch $@
 
-$(TEST)/ready: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("mien needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(TEST)
-	$(TEST)/bin/python -m pip install --quiet --editable '.[dev]'
-	touch $@
+tools-present:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'mien needs Python 3.11 or newer: make PYTHON=python3.12'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' || { echo 'Python lacks venv: apt-get install python3-venv'; exit 1; }
+	@command -v c++ >/dev/null || { echo 'mien compiles its kernels and needs a C++ compiler: apt-get install g++'; exit 1; }
 
 # mypy and import-linter do not follow setuptools' package mapping: they read the folders through links that lay them
 # out as they are installed.
@@ -41,4 +40,4 @@ unit: $(TEST)/ready
 	$(TEST)/bin/python -m pytest
 
 clean:
-	rm -rf $(RUN) $(TEST) build dist *.egg-info
+	rm -rf $(RUN) $(TEST) build dist *.egg-info kernels/*.so
