@@ -16,8 +16,12 @@ class MotionConfig:
     look_ahead_frames: int = 2
     """Frames of sound that must follow a frame before it is made, 0..8. Two are 80 ms."""
 
-    history_frames: int = 16
-    """Frames already shown that a window is conditioned on, 1..64, as far as the window has room."""
+    history_frames: int = 1
+    """Frames already shown that a window is conditioned on, 1..64, as far as the window has room.
+
+    The last one, as in the papers: more of them make the motion no smoother, and a face in silence then goes
+    on as it was instead of taking on a new style.
+    """
 
     steps: int = 4
     """Denoising steps a window (K), 1..50."""

@@ -82,12 +82,12 @@ def test_frames_are_flagged_shown_sampled_or_absent() -> None:
 
 def test_shown_frames_are_given_clean_and_in_order() -> None:
     denoiser = SmearedDenoiser()
-    state = start_sampler(MotionConfig(), seed=1)
+    state = start_sampler(MotionConfig(history_frames=8), seed=1)
     shown = []
     for _ in range(4):
-        made, state = sample(denoiser, state)
+        made, state = sample(denoiser, state, history_frames=8)
         shown.append((made[0] - MEAN) / STD)
-    sample(denoiser, state)
+    sample(denoiser, state, history_frames=8)
     for call in denoiser.calls[-4:]:
         np.testing.assert_allclose(call["noisy"][0, W - 7 : W - 3], shown, atol=1e-5)
         np.testing.assert_array_equal(call["noisy"][0, : W - 7], 0.0)
