@@ -2,7 +2,7 @@
 
 Facial Action Coding System prototypes (Ekman, Friesen and Hager 2002; the emotion table of the EMFACS
 dictionary) put into ARKit's shapes, for the eight emotions of mien, at full intensity (3). Every person
-makes them in another strength and leaves some parts out, and nobody holds one still: `Person` draws both.
+makes them in another strength, and nobody holds one still: `Person` draws both.
 Nothing here is filmed; it says so in the training record.
 
 A style is float32[8] as in engine: intensity / 3 at the emotion's place, zeros for neutral.
@@ -116,7 +116,7 @@ class Person:
     def draw(cls, rng: np.random.Generator) -> "Person":
         """Draw a person: all of it stronger or weaker, each side and part for itself."""
         overall = rng.lognormal(0, 0.15)
-        parts = rng.lognormal(0, 0.25, len(CHANNEL_NAMES)) * (rng.random(len(CHANNEL_NAMES)) > 0.06)
+        parts = rng.lognormal(0, 0.25, len(CHANNEL_NAMES))
         for name in CHANNEL_NAMES:
             if name.endswith("Right") and name.removesuffix("Right") + "Left" in INDEX:
                 left = parts[INDEX[name.removesuffix("Right") + "Left"]]
