@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import torch
 from build_motion_data import DOMAINS
-from expression import PROTOTYPE_MATRIX, Person, draw_style, gesture_with_voice, liveliness
+from expression import Person, draw_style, gesture_with_voice, liveliness
 from lip_gap import FACE_CHANNELS, FACE_GAP, MOUTH_CHANNELS, close_lips, feel
 from motion_nets import BINS, CHANNELS, ROWS, STYLES, WINDOW, Denoiser, MotionEncoder
 from torch import Tensor, nn
@@ -93,30 +93,12 @@ def draw_windows(rng: np.random.Generator, data: MotionData, gestures: Floats) -
         after_change = person.show(np.random.default_rng(drift), later, effort)
         whole = before_change + change[:, None] * (after_change - before_change)
         whole[window] += liveliness(style[place]) * gestures[taken]
-        whole += astray(rng)
         mouth = feel(said, style[place], effort)
         whole[:, MOUTH_CHANNELS] = close_lips(mouth, whole[:, FACE_CHANNELS] @ FACE_GAP)
         motion[place] = whole
         weight[place, : before + frames] = 1.0
         weight[place][:, MOUTH_CHANNELS] *= MOUTH_WEIGHT
     return Windows(*(torch.from_numpy(array) for array in (features, motion, weight, style)))
-
-
-def astray(rng: np.random.Generator) -> Floats:
-    """Return an error of the face that fades within half a second, float32[W, 60], for most windows.
-
-    A stream's own history goes astray: it may show too little of a style, or the last one's. Without such
-    examples the net learns to go on as the history does and forgets the style; with them it finds back.
-    """
-    wrong = np.zeros((WINDOW, CHANNELS), np.float32)
-    if rng.random() < 0.2:
-        return wrong
-    face = draw_style(rng, neutral=0.1) - draw_style(rng, neutral=0.1)
-    error = rng.uniform(0.3, 1.2) * Person.draw(rng).strengths * (face @ PROTOTYPE_MATRIX)
-    fading = np.exp(-(np.arange(WINDOW) + rng.uniform(-16, 0)) / 8.0).clip(0, 3)
-    wrong += fading[:, None].astype(np.float32) * error
-    wrong[:, MOUTH_CHANNELS] = 0
-    return wrong
 
 
 def glide(rng: np.random.Generator) -> Floats:
@@ -186,7 +168,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="npz of tools/build_motion_data.py")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write, and to go on from")
-    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument(
+        "--steps", type=int, default=2200, help="more made it follow its history, not the style"
+    )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
