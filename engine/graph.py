@@ -19,7 +19,7 @@ ASSETS: Final = Path(__file__).parent / "assets"
 VERSION: Final = 1
 """The version of the nets' inputs, outputs and description that this code reads."""
 
-_REBUILD: Final = "Install mien again, or train the nets anew with tools/train_motion.py."
+_REBUILD: Final = "Install mien again, or train the nets anew with tools/build_motion.sh."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
