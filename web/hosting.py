@@ -121,7 +121,7 @@ def _prepare(config: ServeConfig, console: Console) -> tuple[PortraitShelf, Stud
 
 
 def _warm_up(shelf: PortraitShelf) -> None:
-    """Draw a second of noise: the kernels compile, or come from their cache, before anybody waits."""
+    """Draw a second of noise: nets are opened and memory is touched before anybody waits."""
     portrait = shelf.open(shelf.cards()[0].id)
     animator = open_animator(portrait, size=512, style=Style(), seed=0)
     noise = np.random.default_rng(0).normal(0, 0.05, SAMPLE_RATE).astype(np.float32)

@@ -488,7 +488,7 @@ def test_one_of_several_faces_is_chosen(
     here = visit(house)
     file = {"name": "we.png", "mimeType": "image/png", "buffer": photo(3)}
     here.page.set_input_files("#file", file)
-    here.page.wait_for_selector("#chooser[open]")
+    here.page.wait_for_selector("#chooser[open] [aria-label='Face 3 of 3']")
     assert here.page.locator("#chooser-photo button").count() == 3
     here.page.keyboard.press("Escape")
     here.page.wait_for_selector("#chooser", state="hidden")

@@ -11,6 +11,7 @@ export class Picker extends EventTarget {
   #chosen = null;
   #limit = Infinity;
   #busy = false;
+  #next = null; // the latest photo given while another is being prepared
 
   constructor() {
     super();
@@ -52,7 +53,10 @@ export class Picker extends EventTarget {
 
   /** Turns a photo into a portrait on the server and chooses it. Shows its own errors. */
   async upload(file) {
-    if (this.#busy) return;
+    if (this.#busy) {
+      this.#next = file;
+      return;
+    }
     this.#busy = true;
     const preview = URL.createObjectURL(file);
     try {
@@ -74,6 +78,9 @@ export class Picker extends EventTarget {
       this.#showError(error, preview);
     } finally {
       this.#busy = false;
+      const next = this.#next;
+      this.#next = null;
+      if (next) this.upload(next);
       setTimeout(() => URL.revokeObjectURL(preview), 60_000);
     }
   }
