@@ -1,0 +1,80 @@
+"""A hole in a portrait's skin, between the lips or the lids, that shows the layer beneath."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.head import load_head
+from mien.engine.placement import Box, Pixels, Placement, bounds
+from mien.engine.portrait import Portrait
+from mien.kernels.raster import raster_coverage
+
+FINE: Final = 2
+"""Openings are cut out at so many times the picture's resolution."""
+
+CROSS: Final = np.ones((3, 3), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Which triangles and vertices lie round a hole, and its outline."""
+
+    triangles: NDArray[np.int32]
+    vertices: NDArray[np.intp]
+    face: int
+    """How many vertices the skin has."""
+    corners: NDArray[np.int32]
+    """int32[n, 3]: the triangles on which its outline's landmarks lie."""
+    weights: NDArray[np.float32]
+    grow: Pixels
+    """By how much the hole may reach past the outline: a structuring element at FINE resolution."""
+
+    @classmethod
+    def within(
+        cls, portrait: Portrait, vertices: NDArray[np.int32], landmarks: tuple[int, ...], grow: Pixels
+    ) -> "Opening":
+        """Find the hole among these vertices of the skin, with an outline through these landmarks."""
+        head, triangles, face = load_head(), portrait.face_triangles, int(portrait.runs[1])
+        around = np.zeros(face, bool)
+        around[vertices] = True
+        near = triangles[around[triangles].any(axis=1)]
+        # One more ring of triangles: what a hole's neighbours cover when they move.
+        around[near] = True
+        near = np.ascontiguousarray(triangles[around[triangles].any(axis=1)])
+        chosen = list(landmarks)
+        return cls(
+            near,
+            vertices.astype(np.intp),
+            face,
+            head.landmark_corners[chosen],
+            head.landmark_weights[chosen],
+            grow,
+        )
+
+    def box(self, placement: Placement) -> Box:
+        """Return what part of the picture the hole can lie in."""
+        return bounds(placement.positions[self.vertices, :2], len(placement.depth), 2)
+
+    def mask(self, placement: Placement, box: Box) -> NDArray[np.uint8]:
+        """Mark, at FINE times the box's resolution, what lies inside the outline and is uncovered by skin."""
+        left, top, right, bottom = box
+        height, width = (bottom - top) * FINE, (right - left) * FINE
+        covered = np.zeros((height, width), np.uint8)
+        near = placement.positions[: self.face]
+        fine = np.empty_like(near)
+        fine[:, 0] = (near[:, 0] - left) * FINE + 0.5
+        fine[:, 1] = (near[:, 1] - top) * FINE + 0.5
+        fine[:, 2] = near[:, 2]
+        raster_coverage(fine, self.triangles, covered)
+        outline = (fine[self.corners, :2] * self.weights[..., None]).sum(axis=1)
+        inside = np.zeros((height, width), np.uint8)
+        cv2.fillPoly(inside, [np.round(outline * 8).astype(np.int32)], 255, shift=3)
+        cv2.dilate(inside, self.grow, dst=inside)
+        # Skin drawn in the picture itself must stay: nothing shows through it.
+        bare: Pixels = (~np.isfinite(placement.depth[top:bottom, left:right])).astype(np.uint8)
+        bare = cv2.dilate(bare * 255, CROSS)
+        bare = cv2.resize(bare, (width, height), interpolation=cv2.INTER_NEAREST)
+        return inside & np.asarray(bare, np.uint8) & ~covered

@@ -1,0 +1,92 @@
+"""Where everything of a portrait lies in the frame being drawn: what the layers share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.portrait import Portrait
+
+Frame = NDArray[np.uint8]
+Pixels = NDArray[Any]
+"""What OpenCV returns: it does not say of what type."""
+
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom, in pixels; right and bottom lie outside."""
+
+
+@dataclass(slots=True)
+class Placement:
+    """One frame's geometry. A renderer owns one and fills it anew for every frame."""
+
+    positions: NDArray[np.float32]
+    """float32[vertices, 3], in pixels of the picture."""
+
+    depth: NDArray[np.float32]
+    """float32[height, width]: of the skin drawn at each pixel; infinite where no skin is."""
+
+    rotation: NDArray[np.float32]
+    """float32[3, 3]: the head's turn, with the scale that its distance gives."""
+
+    shift: NDArray[np.float32]
+    """float32[3]: the head's shift in pixels."""
+
+    pivot: NDArray[np.float32]
+    """float32[3]: the point that the head turns about."""
+
+    neutral: float = 0.0
+    """How far the photo's own smile or parted lips have been taken away, 0..1."""
+
+    @classmethod
+    def at_rest(cls, portrait: Portrait) -> "Placement":
+        """Return the geometry of the photo itself."""
+        return cls(
+            positions=portrait.vertices.copy(),
+            depth=np.full(portrait.picture.shape[:2], np.inf, np.float32),
+            rotation=np.eye(3, dtype=np.float32),
+            shift=np.zeros(3, np.float32),
+            pivot=portrait.pivot,
+        )
+
+    def unturned(
+        self, x: NDArray[np.float32], y: NDArray[np.float32], depth: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Where points of the picture lay before the head turned, if they lie at one depth."""
+        pivot = self.pivot
+        back = np.linalg.inv(self.rotation[:2, :2]).astype(np.float32)
+        offset = self.rotation[:2, 2] * np.float32(depth - pivot[2]) + pivot[:2] + self.shift[:2]
+        dx, dy = x - offset[0], y - offset[1]
+        return (
+            back[0, 0] * dx + back[0, 1] * dy + pivot[0],
+            back[1, 0] * dx + back[1, 1] * dy + pivot[1],
+        )
+
+
+def bounds(places: NDArray[np.float32], size: int, margin: int) -> Box:
+    """Return the box of places float32[n, 2], `margin` pixels wider, within a picture of size x size."""
+    x, y = np.ascontiguousarray(places[:, 0]), np.ascontiguousarray(places[:, 1])
+    left, right = int(np.floor(x.min())) - margin, int(np.ceil(x.max())) + margin + 1
+    top, bottom = int(np.floor(y.min())) - margin, int(np.ceil(y.max())) + margin + 1
+    left, top = min(max(left, 0), size - 2), min(max(top, 0), size - 2)
+    return left, top, max(min(right, size), left + 2), max(min(bottom, size), top + 2)
+
+
+def sample(picture: Frame, u: Pixels, v: Pixels) -> NDArray[np.float32]:
+    """Read a picture at places between its pixels."""
+    x, y = np.asarray(u, np.float32), np.asarray(v, np.float32)
+    read = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(read, np.float32)
+
+
+def mix(target: Frame, colour: Pixels, alpha: Pixels) -> None:
+    """Lay colour over target in place, alpha 0..255."""
+    share = alpha.astype(np.float32)[..., None] * np.float32(1 / 255)
+    target[:] = np.clip(target + share * (colour - target) + 0.5, 0, 255).astype(np.uint8)
+
+
+def ease(x: float) -> float:
+    """Return smoothstep: 0 below 0, 1 above 1, and 3 x^2 - 2 x^3 between."""
+    x = min(max(x, 0.0), 1.0)
+    return x * x * (3 - 2 * x)
