@@ -6,9 +6,16 @@ import re
 from collections.abc import Callable
 from typing import Final, cast
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
+from aiortc import (
+    RTCConfiguration,
+    RTCIceCandidate,
+    RTCPeerConnection,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
 
 from mien.engine.errors import MienError
+from mien.streaming.candidates import split_candidates
 from mien.streaming.encoders import VideoCodec
 from mien.streaming.intake import AudioPacket
 from mien.streaming.rtp_hooks import (
@@ -67,6 +74,7 @@ class Peer:
         )  # aiortc's default asks a STUN host
         self._connection.on("connectionstatechange", self._note_state)
         self._hooked = False
+        self._asking: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> str:
@@ -81,6 +89,7 @@ class Peer:
         if len(offer) > MAX_SDP:
             raise OfferRefused("The offer is too long.", remedy="Send the SDP of a WebRTC offer, unchanged.")
         try:
+            offer, named = split_candidates(offer)
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
             self._prepare_media()
             await self._connection.setLocalDescription(await self._connection.createAnswer())
@@ -92,17 +101,29 @@ class Peer:
                 "The offer could not be understood.",
                 remedy="Send the SDP of a WebRTC offer with audio (Opus) and video (VP8 or H.264).",
             ) from error
+        if named and self._asking is None:
+            # Meanwhile the answer is on its way: a network without multicast would hold it up for a second.
+            self._asking = asyncio.create_task(self._ask_for(named), name="ask for named candidates")
         sdp = str(self._connection.localDescription.sdp)
         return sdp, _video_codec(sdp)
 
     async def close(self) -> None:
         """Hang up. Closing twice is harmless."""
         self._outlet.close()
+        if self._asking is not None:
+            self._asking.cancel()
         try:
             await self._connection.close()
         except AttributeError:  # a malformed offer can leave aiortc with a line that has no transport
             await abandon(self._connection)
         self.ended.set()
+
+    async def _ask_for(self, named: list[RTCIceCandidate]) -> None:
+        """Ask the local network where named candidates are; the connection may come about without."""
+        try:
+            await asyncio.gather(*map(self._connection.addIceCandidate, named))
+        except Exception as error:  # no multicast here, its port is taken, or the connection has closed
+            logger.info("the peer's named addresses were not found: %s", type(error).__name__)
 
     def _prepare_media(self) -> None:
         chosen = {kind: self._first(kind) for kind in ("audio", "video")}

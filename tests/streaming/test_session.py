@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ from stand_ins import FULL_LEVEL, BarFace, Caller, Microphone, Seen, call, sylla
 from mien.engine.emotion import Emotion, Style
 from mien.engine.errors import BackendUnavailable, ConfigError
 from mien.streaming.lobby import Lobby
+from mien.streaming.peer import OfferRefused
 from mien.streaming.pipeline import Mode
 from mien.streaming.session import Event, Session, SessionSettings, SpeechBacklog, WrongMode
 from mien.streaming.synthesis import TextRefused
@@ -74,8 +76,8 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 async def stillness(caller: Caller) -> int:
-    """Wait until the last three pictures show no sound; return how many pictures had come by then."""
-    await until(lambda: max((level for _, _, level in caller.seen.pictures[-3:]), default=1) == 0)
+    """Wait until pictures show no sound for longer than between two syllables; return how many have come."""
+    await until(lambda: max((level for _, _, level in caller.seen.pictures[-8:]), default=1) == 0)
     return len(caller.seen.pictures)
 
 
@@ -115,6 +117,28 @@ async def test_h264_is_sent_to_a_peer_that_wants_it(lobby: Lobby) -> None:
     await caller.accept(answer)
     await until(lambda: len(caller.seen.pictures) > 25)
     await session.close()
+    await caller.close()
+
+
+async def test_a_browser_that_hides_its_addresses_is_connected_by_its_own_checks(lobby: Lobby) -> None:
+    caller = Caller(Microphone(syllables(5, 48_000)))
+    offer = re.sub(
+        r"^(a=candidate:\S+ \d \S+ \d+) \S+", r"\1 nobody-answers-to.local", await caller.offer(), flags=re.M
+    )
+    assert "nobody-answers-to.local" in offer
+    assert "a=end-of-candidates" in offer
+    session, answer = await lobby.open(SETTINGS, offer)
+    await caller.accept(answer)
+    await until(lambda: len(caller.seen.pictures) > 10)
+    await session.close()
+    await caller.close()
+
+
+async def test_a_malformed_named_candidate_is_refused(lobby: Lobby) -> None:
+    caller = Caller(None)
+    offer = await caller.offer() + "a=candidate:1 1 UDP many hidden.local 5000 typ host\r\n"
+    with pytest.raises(OfferRefused, match="could not be understood"):
+        await lobby.open(SETTINGS, offer)
     await caller.close()
 
 
