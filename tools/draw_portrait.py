@@ -1,6 +1,6 @@
 """Draw the portraits that are mien's own: people who do not exist, drawn wholly by this script.
 
-    python tools/draw_portrait.py                # both, into build/portraits/
+    python tools/draw_portrait.py                # all, into build/portraits/
     python tools/draw_portrait.py --only iris --out /tmp
 
 The face is a relief lit by two lamps, the rest is painted in layers whose edges are drawn at four times the
@@ -11,16 +11,15 @@ y down. Everything random is seeded, so the same pixels come out each time.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from looks import LOOKS, Colour, Look
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Points = NDArray[np.float64]
-Colour = tuple[int, int, int]
 
 SIZE = 1024
 """Pixels a side of the finished picture."""
@@ -34,109 +33,6 @@ UNIT = 196.0
 ORIGIN = (SIZE / 2, 492.0)
 PRECISION = 4
 """Bits of sub-pixel position in OpenCV's drawing calls."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What makes one person differ from another."""
-
-    name: str
-    seed: int
-    skin: tuple[Colour, Colour, Colour, Colour]
-    """From deep shade to highlight."""
-
-    blush: Colour
-    lips: tuple[Colour, Colour, Colour]
-    """The line between them, the upper and the lower lip."""
-
-    hair: tuple[Colour, Colour, Colour]
-    """From shade to gloss."""
-
-    brow: Colour
-    iris: tuple[Colour, Colour]
-    """Rim and inside."""
-
-    cloth: tuple[Colour, Colour, Colour]
-    """Shade, plain and light."""
-
-    backdrop: tuple[Colour, Colour]
-    """Centre and edge."""
-
-    outline: tuple[tuple[float, float], ...]
-    """The right half of the face's edge, from the crown to the chin."""
-
-    breadth: float
-    """Of neck and shoulders, against the drawing's plain measure."""
-
-    lip_fullness: float
-    eye_opening: float
-    lashes: float
-    long_hair: bool
-
-
-IRIS = Look(
-    name="iris",
-    seed=7,
-    skin=((150, 84, 70), (226, 160, 134), (247, 201, 176), (255, 234, 218)),
-    blush=(222, 104, 96),
-    lips=((116, 38, 42), (188, 84, 84), (214, 112, 108)),
-    hair=((38, 20, 18), (92, 50, 34), (196, 130, 84)),
-    brow=(74, 42, 32),
-    iris=((40, 66, 52), (120, 158, 108)),
-    cloth=((20, 68, 78), (42, 116, 124), (86, 168, 170)),
-    backdrop=((250, 232, 208), (226, 178, 150)),
-    outline=(
-        (0.0, -1.62),
-        (0.52, -1.50),
-        (0.86, -1.12),
-        (0.98, -0.62),
-        (0.99, -0.15),
-        (0.945, 0.22),
-        (0.84, 0.58),
-        (0.655, 0.92),
-        (0.42, 1.18),
-        (0.20, 1.315),
-        (0.0, 1.345),
-    ),
-    breadth=1.0,
-    lip_fullness=1.0,
-    eye_opening=0.95,
-    lashes=1.0,
-    long_hair=True,
-)
-
-BRAM = Look(
-    name="bram",
-    seed=11,
-    skin=((58, 30, 24), (116, 68, 48), (160, 104, 76), (222, 172, 140)),
-    blush=(140, 62, 46),
-    lips=((58, 24, 24), (124, 66, 58), (150, 82, 72)),
-    hair=((14, 11, 12), (34, 27, 27), (78, 66, 64)),
-    brow=(24, 17, 16),
-    iris=((30, 18, 12), (98, 60, 34)),
-    cloth=((150, 96, 30), (222, 158, 62), (248, 204, 122)),
-    backdrop=((190, 214, 222), (108, 146, 168)),
-    outline=(
-        (0.0, -1.66),
-        (0.54, -1.54),
-        (0.88, -1.14),
-        (0.985, -0.62),
-        (0.995, -0.15),
-        (0.965, 0.25),
-        (0.895, 0.62),
-        (0.745, 0.98),
-        (0.50, 1.25),
-        (0.25, 1.385),
-        (0.0, 1.41),
-    ),
-    breadth=1.16,
-    lip_fullness=1.25,
-    eye_opening=0.84,
-    lashes=0.0,
-    long_hair=False,
-)
-
-LOOKS = {look.name: look for look in (IRIS, BRAM)}
 
 
 # ---- lines and areas ------------------------------------------------------------------------------------
@@ -270,11 +166,14 @@ def draw(look: Look) -> NDArray[np.uint8]:
         eye(picture, look, side, rng)
         brow(picture, look, side, rng)
     nose(picture, look)
+    if look.beard:
+        beard(picture, look, rng)
     mouth(picture, look)
-    if look.long_hair:
-        hair_in_front(picture, look, face, rng)
-    else:
-        hair_short(picture, look, face, rng)
+    if look.glasses:
+        glasses(picture)
+    hair(picture, look, face, rng)
+    if look.stone:
+        picture = picture.mean(axis=2, keepdims=True) * np.array([1.012, 1.0, 0.975], np.float32)
     grain = rng.normal(0, 1.1, (SIZE, SIZE, 1)).astype(np.float32)  # keeps wide gradients from banding
     return np.asarray(np.clip(picture + grain + 0.5, 0, 255), np.uint8)
 
@@ -450,7 +349,7 @@ def eyeball(picture: Floats, look: Look, side: float, rng: np.random.Generator) 
     ball = ramp(inside, (look.iris[1], look.iris[1], look.iris[0]))
     pixel = 1.2 / UNIT
     paint(white, ball, np.clip((0.112 - radius) / pixel + 0.5, 0, 1))
-    paint(white, (12, 8, 8), np.clip((0.048 - radius) / pixel + 0.5, 0, 1))
+    paint(white, look.pupil, np.clip((0.048 - radius) / pixel + 0.5, 0, 1))
     rim = np.exp(-(((radius - 0.109) / 0.010) ** 2))
     paint(white, toned(look.iris[0], 0.45), 0.75 * rim)
     # The upper lid and its lashes shade the ball below them.
@@ -458,6 +357,7 @@ def eyeball(picture: Floats, look: Look, side: float, rng: np.random.Generator) 
     darken(white, 0.75 * shade, (120, 92, 92))
     for at, size, strength in (((-0.036, -0.045), 0.024, 0.96), ((0.040, 0.045), 0.014, 0.40)):
         spot = np.hypot(x - centre[0] - at[0], y - centre[1] - at[1])
+        strength *= 0.0 if look.stone else 1.0
         paint(white, (255, 255, 255), strength * np.clip((size - spot) / pixel / 1.6 + 0.5, 0, 1))
     paint(picture, white, opening)
 
@@ -490,6 +390,8 @@ def brow(picture: Floats, look: Look, side: float, rng: np.random.Generator) -> 
     t = np.linspace(0, 1, len(spine))
     widths = heavy * 0.105 * np.clip(np.minimum(0.5 + 2.5 * t, 1.25 - 1.05 * t), 0.1, 1)
     paint(picture, look.brow, 0.62 * area(ribbon(spine * [side, 1], widths * 0.86), blur=0.016))
+    if look.stone:
+        return
     hairs = []
     for _ in range(260):
         k = int(rng.integers(0, len(spine) - 6))
@@ -658,55 +560,113 @@ def hair_behind(picture: Floats, look: Look) -> None:
     paint(picture, ramp(np.clip(0.10 + 0.10 * np.abs(x) - 0.02 * y, 0, 1), look.hair), cover)
 
 
+Lock = tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]
+
+FRINGE: Lock = (
+    ((-0.46, -1.66), (-0.74, -1.30), (-0.90, -0.96), (-0.92, -0.64)),
+    ((0.46, -1.66), (0.74, -1.30), (0.90, -0.96), (0.92, -0.64)),
+)
+"""It falls from the crown over the forehead, to just above the brows."""
+
+SWEPT: tuple[Lock, ...] = (
+    (
+        ((-0.50, -1.36), (-0.72, -1.18), (-0.90, -0.86), (-0.95, -0.46)),
+        ((-0.52, -1.86), (-0.86, -1.66), (-1.06, -1.14), (-1.05, -0.46)),
+    ),
+    (
+        ((-0.50, -1.36), (-0.10, -1.40), (0.46, -1.30), (0.80, -1.00), (0.93, -0.66), (0.955, -0.42)),
+        ((-0.52, -1.86), (-0.10, -2.08), (0.50, -2.04), (0.92, -1.70), (1.09, -1.10), (1.065, -0.44)),
+    ),
+)
+"""Combed from a parting on the picture's left over to the right."""
+
+
+def hair(picture: Floats, look: Look, face: Floats, rng: np.random.Generator) -> None:
+    if look.long_hair:
+        hair_in_front(picture, look, face, rng)
+        if look.hair_cut == "fringe":
+            lock(picture, look, face, FRINGE, rng)
+    elif look.hair_cut == "swept":
+        for part in SWEPT:
+            lock(picture, look, face, part, rng)
+    else:
+        hair_short(picture, look, face, rng)
+
+
+def lock(picture: Floats, look: Look, face: Floats, guides: Lock, rng: np.random.Generator) -> None:
+    """Draw combed hair between two guides, with its shadow on the skin."""
+    guide, edge = curve(guides[0], steps=30), curve(guides[1], steps=30)
+    tones, cover = strands(guide, edge, rng, count=420, gloss_at=0.30)
+    darken(picture, 0.55 * shifted(soften(cover, 0.05), 0.02, 0.07) * face * (1 - cover), (150, 92, 84))
+    paint(picture, ramp(np.clip(tones, 0, 1), look.hair), cover)
+    rim = ribbon(guide, np.full(len(guide), 0.05))
+    darken(picture, 0.45 * area(rim, blur=0.025) * cover, look.hair[0])
+    darken(picture, 0.40 * area(ribbon(edge, np.full(len(edge), 0.10)), blur=0.05) * cover, look.hair[0])
+
+
 def hair_in_front(picture: Floats, look: Look, face: Floats, rng: np.random.Generator) -> None:
-    for inner, outer in (LEFT_LOCK, RIGHT_LOCK):
-        guide, edge = curve(inner, steps=30), curve(outer, steps=30)
-        tones, cover = strands(guide, edge, rng, count=420, gloss_at=0.30)
-        darken(picture, 0.55 * shifted(soften(cover, 0.05), 0.02, 0.07) * face * (1 - cover), (150, 92, 84))
-        paint(picture, ramp(np.clip(tones, 0, 1), look.hair), cover)
-        rim = ribbon(guide, np.full(len(guide), 0.05))
-        darken(picture, 0.45 * area(rim, blur=0.025) * cover, look.hair[0])
-        darken(picture, 0.40 * area(ribbon(edge, np.full(len(edge), 0.10)), blur=0.05) * cover, look.hair[0])
+    for guides in (LEFT_LOCK, RIGHT_LOCK):
+        lock(picture, look, face, guides, rng)
     parting = curve([(-0.34, -1.20), (-0.33, -1.5), (-0.27, -1.92)])
     darken(
         picture, 0.65 * area(ribbon(parting, np.linspace(0.05, 0.02, len(parting))), blur=0.02), look.hair[0]
     )
 
 
+CROPPED: tuple[tuple[float, float], ...] = (
+    (0.0, -2.06),
+    (0.50, -1.99),
+    (0.88, -1.70),
+    (1.06, -1.25),
+    (1.075, -0.80),
+    (1.02, -0.42),
+    (0.955, -0.40),
+    (0.93, -0.75),
+    (0.84, -1.06),
+    (0.66, -1.26),
+    (0.36, -1.33),
+    (0.0, -1.345),
+)
+"""The right half of the hair's edge, from the crown down and back along the hair-line."""
+
+CLOUD: tuple[tuple[float, float], ...] = (
+    (0.0, -2.30),
+    (0.66, -2.22),
+    (1.20, -1.88),
+    (1.50, -1.30),
+    (1.55, -0.66),
+    (1.40, -0.08),
+    (1.16, 0.26),
+    (0.98, 0.20),
+    (0.955, -0.30),
+    (0.91, -0.72),
+    (0.80, -1.04),
+    (0.60, -1.22),
+    (0.32, -1.29),
+    (0.0, -1.30),
+)
+"""The same for hair that stands out."""
+
+
 def hair_short(picture: Floats, look: Look, face: Floats, rng: np.random.Generator) -> None:
-    """Close-cropped curls: many small arcs, thinning out towards the temples."""
+    """Curls: many small arcs, thinning out towards the temples where they are cropped close."""
     x, y = grid()
-    half = [
-        (0.0, -2.06),
-        (0.50, -1.99),
-        (0.88, -1.70),
-        (1.06, -1.25),
-        (1.075, -0.80),
-        (1.02, -0.42),
-        (0.955, -0.40),
-    ]
-    half += [(0.93, -0.75), (0.84, -1.06), (0.66, -1.26), (0.36, -1.33), (0.0, -1.345)]
-    silhouette = curve(both_sides(half), closed=True)
+    cloud = look.hair_cut == "cloud"
+    silhouette = curve(both_sides(CLOUD if cloud else CROPPED), closed=True)
     scalp = area(silhouette, blur=0.012)
     paint(picture, ramp(np.clip(0.30 - 0.12 * np.abs(x), 0, 1), look.skin), scalp * (1 - face))
     rough = rng.normal(0, 1, (SIZE // 4, SIZE // 4)).astype(np.float32)
     rough = np.asarray(
         cv2.resize(cv2.GaussianBlur(rough, (0, 0), 1.1), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
     )
-    cover = np.clip((soften(area(silhouette), 0.022) - 0.5) * 3.2 + 0.5 + 0.35 * rough, 0, 1)
-    cover *= 1 - 0.40 * np.clip((y + 0.95) / 0.5, 0, 1)  # cut shorter towards the ears
-    dome = np.sqrt(np.clip(1 - (x / 1.2) ** 2 - ((y + 0.9) / 1.25) ** 2, 0.01, 1))
+    frayed = 0.70 if cloud else 0.35
+    cover = np.clip((soften(area(silhouette), 0.022) - 0.5) * 3.2 + 0.5 + frayed * rough, 0, 1)
+    if not cloud:
+        cover *= 1 - 0.40 * np.clip((y + 0.95) / 0.5, 0, 1)  # cut shorter towards the ears
+    wide, high = (1.75, 1.75) if cloud else (1.2, 1.25)
+    dome = np.sqrt(np.clip(1 - (x / wide) ** 2 - ((y + 0.9) / high) ** 2, 0.01, 1))
     base = lit(dome.astype(np.float32), gloss=0.25)
-    tones = np.full((SIZE * FINE, SIZE * FINE), 70, np.uint8)
-    for _ in range(9000):
-        at = (float(rng.uniform(-1.15, 1.15)), float(rng.uniform(-2.1, -0.35)))
-        radius = float(rng.uniform(0.012, 0.030)) * UNIT * FINE
-        start = float(rng.uniform(0, 360))
-        place = tuple(int(v) for v in to_fine([at])[0] >> PRECISION)
-        cv2.ellipse(
-            tones, place, (int(radius), int(radius * 0.8)), start, 0, 230, int(rng.integers(20, 190)), 6
-        )
-    texture = averaged(tones) / np.float32(255)
+    texture = curls(look, rng)
     darken(
         picture,
         0.6 * shifted(soften(cover.astype(np.float32), 0.05), 0.01, 0.05) * face * (1 - cover),
@@ -717,6 +677,115 @@ def hair_short(picture: Floats, look: Look, face: Floats, rng: np.random.Generat
         ramp(np.clip(0.95 * base * (0.25 + 1.5 * texture), 0, 1).astype(np.float32), look.hair),
         cover.astype(np.float32),
     )
+
+
+def curls(look: Look, rng: np.random.Generator) -> Floats:
+    """Return the tone of small arcs all over the head, 0..1."""
+    tones = np.full((SIZE * FINE, SIZE * FINE), 70, np.uint8)
+    large = {"cropped": 1.0, "cloud": 1.5}[look.hair_cut] * (2.2 if look.stone else 1.0)
+    spread = 1.5 if look.hair_cut == "cloud" else 1.0
+    for _ in range(round(9000 * spread**2 / large)):
+        at = (float(rng.uniform(-1.15, 1.15)) * spread, float(rng.uniform(-2.1, -0.35)))
+        if spread > 1:
+            at = (at[0], -1.0 + (at[1] + 1.2) * spread)
+        radius = float(rng.uniform(0.012, 0.030)) * UNIT * FINE * large
+        start = float(rng.uniform(0, 360))
+        place = tuple(int(v) for v in to_fine([at])[0] >> PRECISION)
+        cv2.ellipse(
+            tones,
+            place,
+            (int(radius), int(radius * 0.8)),
+            start,
+            0,
+            230,
+            int(rng.integers(20, 190)),
+            round(6 * large),
+        )
+    return averaged(tones) / np.float32(255)
+
+
+# ---- beard and glasses ------------------------------------------------------------------------------------
+
+BEARD: tuple[tuple[float, float], ...] = (
+    (0.0, 0.475),
+    (0.16, 0.485),
+    (0.36, 0.575),
+    (0.52, 0.640),
+    (0.66, 0.560),
+    (0.80, 0.26),
+    (0.885, -0.10),
+    (0.90, -0.44),
+    (0.985, -0.44),
+    (0.985, 0.10),
+    (0.955, 0.50),
+    (0.845, 0.95),
+    (0.62, 1.32),
+    (0.32, 1.52),
+    (0.0, 1.58),
+)
+"""The right half, from under the nose along the cheek to the ear, and back along the jaw."""
+
+
+def beard(picture: Floats, look: Look, rng: np.random.Generator) -> None:
+    """Draw moustache, cheeks and chin as many short hairs over a darkened skin."""
+    x, y = grid()
+    shape = soften(area(curve(both_sides(BEARD), closed=True)), 0.022)
+    shape = shape * (1 - 0.42 * pair(x, y, (0.22, 0.945), 0.11, 0.040))  # thin beside the tuft under the lip
+    rough = cv2.GaussianBlur(rng.normal(0, 1, (SIZE // 2, SIZE // 2)).astype(np.float32), (0, 0), 1.2)
+    rough = np.asarray(cv2.resize(rough, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), np.float32)
+    cover = np.clip((shape - 0.5) * 2.4 + 0.5 + 0.55 * rough * (1 - shape), 0, 1).astype(np.float32)
+    darken(picture, 0.45 * shifted(soften(cover, 0.04), 0.01, 0.05) * (1 - cover), (170, 120, 108))
+    tones = np.full((SIZE * FINE, SIZE * FINE), 46, np.uint8)
+    for _ in range(15000):
+        root = np.array([rng.uniform(-1.02, 1.02), rng.uniform(-0.46, 1.56)])
+        upper_lip = np.exp(-(((root[1] - 0.56) / 0.10) ** 2)) * (abs(root[0]) < 0.5)
+        sideways = np.sign(root[0]) * (1.5 * upper_lip - 0.30 * (root[1] > 0.7)) + rng.normal(0, 0.22)
+        way = np.array([sideways, 1.0]) / np.hypot(sideways, 1.0)
+        length = rng.uniform(0.05, 0.11)
+        bend = np.array([-way[1], way[0]]) * rng.normal(0, 0.012)
+        hair_path = curve([root, root + way * length / 2 + bend, root + way * length], steps=5)
+        value = int(np.clip(rng.normal(104, 46) - 26 * root[0], 12, 235))
+        cv2.polylines(
+            tones, [to_fine(hair_path)], False, value, int(rng.integers(3, 8)), cv2.LINE_8, PRECISION
+        )
+    shading = 1.05 - 0.28 * np.clip((y - 0.9) / 0.6, 0, 1) - 0.16 * np.clip(x, -1, 1)
+    tone = np.clip(averaged(tones) / np.float32(255) * shading, 0, 1).astype(np.float32)
+    paint(picture, ramp(tone, look.hair), 0.94 * cover)
+
+
+LENS: tuple[tuple[float, float], ...] = (
+    (-0.310, -0.150),
+    (-0.13, -0.215),
+    (0.13, -0.215),
+    (0.325, -0.150),
+    (0.335, 0.05),
+    (0.235, 0.235),
+    (0.0, 0.280),
+    (-0.235, 0.235),
+    (-0.315, 0.05),
+)
+"""The rim of a lens round the eye."""
+
+
+def glasses(picture: Floats) -> None:
+    """Draw thick dark frames whose lenses hold a faint sheen."""
+    x, y = grid()
+    frames, lenses = [], []
+    for side in (-1.0, 1.0):
+        rim = curve((np.array(LENS) + EYE + [0.01, 0.015]) * [side, 1], closed=True)
+        rim = np.concatenate([rim, rim[:2]])
+        frames.append(ribbon(rim, np.full(len(rim), 0.050)))
+        lenses.append(rim)
+        temple = curve(np.array([(0.765, -0.31), (0.88, -0.335), (1.0, -0.33)]) * [side, 1])
+        frames.append(ribbon(temple, np.linspace(0.062, 0.045, len(temple))))
+    bridge = curve([(-0.145, -0.275), (-0.06, -0.325), (0.06, -0.325), (0.145, -0.275)])
+    frames.append(ribbon(bridge, np.full(len(bridge), 0.042)))
+    cover, glass = area(*frames), area(*lenses)
+    sheen = np.clip(1 - np.abs(x * 0.8 + y + 0.30) / 0.20, 0, 1) * 0.07 + 0.02
+    paint(picture, (255, 255, 255), (sheen * glass).astype(np.float32))
+    darken(picture, 0.50 * shifted(soften(cover, 0.020), 0.012, 0.040) * (1 - cover), (120, 84, 76))
+    edge = np.clip(0.30 + 2.2 * (soften(cover, 0.008) - shifted(soften(cover, 0.008), 0.006, 0.012)), 0, 1)
+    paint(picture, ramp(edge.astype(np.float32), ((14, 12, 14), (44, 34, 34), (150, 126, 116))), cover)
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from draw_portrait import LOOKS, draw
+from draw_portrait import draw
+from looks import LOOKS
 from numpy.typing import NDArray
 
 from mien.engine.landmarks import FaceLandmarker

@@ -1,0 +1,412 @@
+"""Score how well portraits hold up: identity, round trip, stability and rest.
+
+    python tools/score_portrait.py                           # every sitter, all four measures
+    python tools/score_portrait.py --only iris --measures rest,stability --out build/scores.json
+
+- identity: the cosine of SFace between the photo and frames of real speech in eight styles; and, one by one,
+  what each shape at full weight and each extreme pose costs.
+- round trip: shapes are swept over 0..1, and the landmark model reads the frames. Spearman's rank correlation
+  of what was asked and what was read, and how far each untouched group moved, in shares of the range that the
+  group itself covers when it is swept.
+- stability: constant motion gives the same bytes; what a sway of 2 degrees changes outside the head's reach;
+  the largest step of a slow sweep of every channel against its median step.
+- rest: how far the frame at rest is from the photo, in grey levels.
+
+Identity needs SFace and YuNet and speech from ../shared/data (for evaluation only), the round trip the
+landmark model; what is missing is said and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from augmentation import read_sound
+from cases import EVERY_SHAPE, POSES, Case, motion_of
+from numpy.typing import NDArray
+from sitters import DATA, choose_sitters, open_landmarker, open_sitters
+
+from mien.engine.config import MotionConfig
+from mien.engine.emotion import EMOTIONS, Style
+from mien.engine.motion import CHANNELS, SHAPES, neutral_motion
+from mien.engine.performer import Performer
+from mien.engine.portrait import Portrait
+from mien.engine.renderer import Renderer, open_renderer
+
+Picture = NDArray[np.uint8]
+Motion = NDArray[np.float32]
+Scores = dict[str, Any]
+"""Figures by name, ready for JSON."""
+
+MODELS: Final = DATA / "models" / "face_recognition"
+SPEECH: Final = DATA / "speech" / "a2f_samples" / "example_audio"
+
+CLIPS: Final = ("Mark_neutral", "Claire_neutral", "Mark_joy", "Claire_anger")
+"""One for two styles each, in turn."""
+
+CLIP_SECONDS: Final = 6
+EVERY: Final = 5
+"""Frames between two that identity is read on."""
+
+INTENSITY: Final = 2.0
+
+STEPS: Final = 11
+"""Of a sweep that the landmark model reads."""
+
+SWEEP: Final = 41
+"""Frames of a slow sweep."""
+
+BLOCK: Final = 16
+"""Side of the squares on which a jump is looked for, in pixels."""
+
+GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "jawOpen": ("jawOpen",),
+    "mouthPucker": ("mouthPucker",),
+    "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"),
+    "eyeBlink": ("eyeBlinkLeft", "eyeBlinkRight"),
+    "browInnerUp": ("browInnerUp",),
+}
+"""What the round trip asks for, and reads."""
+
+POSE_RANGES: Final[dict[str, float]] = {
+    "headPitch": 15,
+    "headYaw": 20,
+    "headRoll": 15,
+    "headX": 0.1,
+    "headY": 0.1,
+    "headZ": 0.15,
+    "gazeYaw": 20,
+    "gazePitch": 14,
+}
+"""How far to either side each pose channel is swept: degrees or face widths."""
+
+SWAY: Final = 2.0
+"""Degrees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One portrait, ready to be drawn."""
+
+    portrait: Portrait
+    renderer: Renderer
+
+    def draw(self, case: Case) -> Picture:
+        """Return the frame of a case, RGB uint8[height, width, 3]."""
+        return self.renderer.render(motion_of(case))
+
+
+# ---- identity
+
+
+class Recogniser:
+    """SFace on the faces that YuNet finds."""
+
+    def __init__(self) -> None:
+        self._detector = cv2.FaceDetectorYN.create(
+            str(MODELS / "face_detection_yunet_2023mar.onnx"), "", (320, 320), 0.6
+        )
+        self._net = cv2.FaceRecognizerSF.create(str(MODELS / "face_recognition_sface_2021dec.onnx"), "")
+
+    def describe(self, picture: Picture) -> NDArray[np.float32] | None:
+        """Return the unit vector of the largest face, or None where no face is found."""
+        image = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        self._detector.setInputSize((image.shape[1], image.shape[0]))
+        _, faces = self._detector.detect(image)
+        if faces is None:
+            return None
+        face = max(faces, key=lambda row: float(row[2] * row[3]))
+        vector = np.asarray(self._net.feature(self._net.alignCrop(image, face)), np.float32).ravel()
+        return vector / np.float32(np.linalg.norm(vector))
+
+
+def talking(clips: tuple[str, ...] = CLIPS) -> dict[str, Motion]:
+    """Return the motion of real speech, one clip a style, float32[frames, CHANNELS]."""
+    motions = {}
+    for index, emotion in enumerate(EMOTIONS):
+        sound = read_sound(SPEECH / f"{clips[index % len(clips)]}.flac")[: 16000 * CLIP_SECONDS]
+        performer = Performer(MotionConfig(), seed=index)
+        performer.set_style(Style(emotion, INTENSITY))
+        motions[str(emotion)] = np.concatenate([performer.push(sound), performer.flush()])
+    return motions
+
+
+def score_identity(subject: Subject, recogniser: Recogniser, motions: dict[str, Motion]) -> Scores:
+    own = recogniser.describe(subject.draw({}))
+    if own is None:
+        return {"face_found": False}
+
+    def alike(picture: Picture) -> float:
+        vector = recogniser.describe(picture)
+        return float("nan") if vector is None else float(own @ vector)
+
+    by_style = {
+        style: [alike(subject.renderer.render(frame)) for frame in motion[EVERY // 2 :: EVERY]]
+        for style, motion in motions.items()
+    }
+    every = np.concatenate([np.array(values) for values in by_style.values()])
+    cases = {name: alike(subject.draw(case)) for name, case in (EVERY_SHAPE | POSES).items()}
+    return {
+        "face_found": True,
+        "frames": len(every),
+        "lost": int(np.isnan(every).sum()),
+        "mean": float(np.nanmean(every)),
+        "percentile_5": float(np.nanpercentile(every, 5)),
+        "least": float(np.nanmin(every)),
+        "by_style": {style: float(np.nanmean(values)) for style, values in by_style.items()},
+        "by_case": cases,
+    }
+
+
+# ---- round trip
+
+
+def score_round_trip(subject: Subject) -> Scores:
+    """Sweep each group, read every group, and correlate."""
+    weights = np.linspace(0, 1, STEPS)
+    read = {
+        asked: np.array([_read(subject, {name: float(weight) for name in names}) for weight in weights])
+        for asked, names in GROUPS.items()
+    }
+    spans = np.array([np.ptp(read[name][:, column]) for column, name in enumerate(GROUPS)])
+    moved = {asked: np.abs(values - values[0]).max(axis=0) for asked, values in read.items()}
+    return {
+        "correlation": {
+            name: _spearman(weights, read[name][:, column]) for column, name in enumerate(GROUPS)
+        },
+        "range": dict(zip(GROUPS, spans.tolist(), strict=True)),
+        "moved": {asked: dict(zip(GROUPS, row.tolist(), strict=True)) for asked, row in moved.items()},
+        "moved_of_range": {
+            asked: dict(zip(GROUPS, (row / np.maximum(spans, 0.01)).tolist(), strict=True))
+            for asked, row in moved.items()
+        },
+    }
+
+
+def _read(subject: Subject, case: Case) -> list[float]:
+    faces = open_landmarker().detect(subject.draw(case))
+    if not faces:
+        return [float("nan")] * len(GROUPS)
+    return [float(np.mean([faces[0].shapes[name] for name in names])) for names in GROUPS.values()]
+
+
+def _spearman(asked: NDArray[np.float64], read: NDArray[np.float64]) -> float:
+    """Rank correlation, ties sharing their ranks; what was not read counts as nothing moved."""
+    values = np.nan_to_num(read, nan=float(np.nanmin(read)) if np.isfinite(read).any() else 0.0)
+    ranks = np.array([np.mean(np.flatnonzero(np.sort(values) == value)) for value in values])
+    return float(np.corrcoef(asked, ranks)[0, 1]) if np.ptp(ranks) else 0.0
+
+
+# ---- stability
+
+
+def score_stability(subject: Subject) -> Scores:
+    jumps = sorted(sweep_jumps(subject), key=lambda jump: -jump["ratio"])
+    return {
+        "constant_motion_same_bytes": _same_bytes(subject),
+        "sway": {axis: _sway(subject, axis) for axis in ("headYaw", "headPitch", "headRoll")},
+        "jumps": jumps,
+    }
+
+
+def _same_bytes(subject: Subject) -> bool:
+    """Draw some motions again and again, others between, on this renderer and on a fresh one."""
+    random = np.random.default_rng(3)
+    fresh = open_renderer(subject.portrait)
+    same = True
+    for _ in range(4):
+        motion = random.uniform(-0.2, 0.6, CHANNELS).astype(np.float32)
+        first = subject.renderer.render(motion)
+        subject.renderer.render(random.uniform(0, 1, CHANNELS).astype(np.float32))
+        same &= np.array_equal(subject.renderer.render(motion), first)
+        same &= np.array_equal(fresh.render(motion), first)
+    fresh.close()
+    return bool(same)
+
+
+def head_reach(portrait: Portrait, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Mark where a swaying head may change the picture, whatever the renderer believes.
+
+    That is the hull of the face, 1.75 times as large, for hair and ears, and all that lies below the jaw
+    within twice the face's width, for neck and shoulders.
+    """
+    height, width = shape
+    points = portrait.landmarks[:468, :2] * (width / portrait.picture.shape[1])
+    low, high = points.min(axis=0), points.max(axis=0)
+    centre = np.array([(low[0] + high[0]) / 2, low[1] + 0.45 * (high[1] - low[1])])
+    hull = cv2.convexHull(np.round(centre + 1.75 * (points - centre)).astype(np.int32))
+    reach = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(reach, [hull], 1)
+    breadth = 2.0 * (high[0] - low[0])
+    left, right = int(max(centre[0] - breadth, 0)), int(min(centre[0] + breadth, width))
+    reach[int(high[1]) :, left:right] = 1
+    return reach.astype(bool)
+
+
+def _sway(subject: Subject, axis: str) -> Scores:
+    rest = subject.draw({}).astype(int)
+    outside = ~head_reach(subject.portrait, rest.shape[:2])
+    most = np.zeros(rest.shape[:2], int)
+    for angle in (-SWAY, SWAY):
+        most = np.maximum(most, np.abs(subject.draw({axis: angle}).astype(int) - rest).max(axis=2))
+    return {
+        "outside_share": float(outside.mean()),
+        "changed_share": float((most[outside] > 0).mean()),
+        "changed_over_8_share": float((most[outside] > 8).mean()),
+        "largest": int(most[outside].max()),
+    }
+
+
+def sweep_jumps(subject: Subject) -> Iterator[Scores]:
+    """Sweep every channel slowly; yield its largest step against its median one, where steps are seen."""
+    sweeps: dict[str, list[Case]] = {
+        shape: [{shape: float(weight)} for weight in np.linspace(0, 1, SWEEP)] for shape in SHAPES
+    }
+    for name, reach in POSE_RANGES.items():
+        sweeps[name] = [{name: float(value)} for value in np.linspace(-reach, reach, SWEEP)]
+    for name, cases in sweeps.items():
+        steps = []
+        places = []
+        last = subject.draw(cases[0])
+        for case in cases[1:]:
+            drawn = subject.draw(case)
+            blocks = _block_means(drawn, last)
+            steps.append(float(blocks.max()))
+            places.append(np.unravel_index(int(blocks.argmax()), blocks.shape))
+            last = drawn
+        middle, at = float(np.median(steps)), int(np.argmax(steps))
+        yield {
+            "channel": name,
+            "ratio": max(steps) / max(middle, 0.5),
+            "largest": max(steps),
+            "median": middle,
+            "at": next(iter(cases[at + 1].values())),
+            "place": [int(places[at][1]) * BLOCK, int(places[at][0]) * BLOCK],
+        }
+
+
+def _block_means(a: Picture, b: Picture) -> NDArray[np.float32]:
+    apart = np.abs(a.astype(np.float32) - b).mean(axis=2)
+    height, width = (side // BLOCK for side in apart.shape)
+    return np.asarray(cv2.resize(apart, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+
+# ---- rest
+
+
+def score_rest(subject: Subject) -> Scores:
+    portrait, drawn = subject.portrait, subject.renderer.render(neutral_motion(1)[0])
+    photo = portrait.picture
+    if drawn.shape != photo.shape:
+        size = (drawn.shape[1], drawn.shape[0])
+        photo = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+    apart = np.abs(drawn.astype(int) - photo)
+    return {"largest": int(apart.max()), "share_over_1": float((apart.max(axis=2) > 1).mean())}
+
+
+# ---- report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", default="", help="comma-separated: ids, portrait files, photos")
+    parser.add_argument("--measures", default="rest,identity,round_trip,stability")
+    parser.add_argument("--out", type=Path, default=Path("build/portrait_scores.json"))
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    measures = _measures(set(options.measures.split(",")))
+    scores: dict[str, Scores] = {}
+    for sitter, portrait in open_sitters(choose_sitters(options.only)):
+        subject = Subject(portrait, open_renderer(portrait))
+        scores[sitter.id] = {"kind": sitter.kind} | {
+            name: measure(subject) for name, measure in measures.items()
+        }
+        subject.renderer.close()
+        report(sitter.id, scores[sitter.id])
+    report_all(scores)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+
+
+def _measures(wanted: set[str]) -> dict[str, Callable[[Subject], Scores]]:
+    known: dict[str, Callable[[Subject], Scores]] = {
+        "rest": score_rest,
+        "round_trip": score_round_trip,
+        "stability": score_stability,
+    }
+    if "identity" in wanted:
+        recogniser, motions = Recogniser(), talking()
+        known["identity"] = lambda subject: score_identity(subject, recogniser, motions)
+    return {name: measure for name, measure in known.items() if name in wanted}
+
+
+def report(name: str, scores: Scores) -> None:
+    print(f"\n== {name} ({scores['kind']})")
+    if rest := scores.get("rest"):
+        print(f"rest: largest difference from the photo {rest['largest']}")
+    identity = scores.get("identity")
+    if identity and not identity["face_found"]:
+        print("identity: YuNet finds no face in the photo itself")
+    elif identity:
+        styles = ", ".join(f"{style} {value:.2f}" for style, value in identity["by_style"].items())
+        worst = sorted(identity["by_case"].items(), key=lambda item: item[1])[:8]
+        print(
+            f"identity: mean {identity['mean']:.3f}, 5th percentile {identity['percentile_5']:.3f}, "
+            f"least {identity['least']:.3f}, {identity['lost']} of {identity['frames']} without a face\n"
+            f"  {styles}\n"
+            f"  costliest: {', '.join(f'{case} {value:.2f}' for case, value in worst)}"
+        )
+    if trip := scores.get("round_trip"):
+        print("round trip: rank correlation, range of the score; how far others move, in shares of theirs")
+        print(" " * 32 + " ".join(f"{name:>11}" for name in GROUPS))
+        for asked in GROUPS:
+            moved = " ".join(f"{trip['moved_of_range'][asked][name]:11.2f}" for name in GROUPS)
+            print(f"  {asked:14} {trip['correlation'][asked]:6.2f} {trip['range'][asked]:6.2f}  {moved}")
+    if stability := scores.get("stability"):
+        print(f"stability: constant motion, same bytes: {stability['constant_motion_same_bytes']}")
+        for axis, sway in stability["sway"].items():
+            print(
+                f"  sway {axis:9} {100 * sway['changed_share']:5.1f} % of what lies outside changes, "
+                f"{100 * sway['changed_over_8_share']:.1f} % by over 8, at most {sway['largest']}"
+            )
+        for jump in stability["jumps"][:8]:
+            times, levels, at = jump["ratio"], jump["largest"], jump["at"]
+            print(
+                f"  {jump['channel']:20} largest step {times:5.1f} x the median ({levels:.1f} levels) "
+                f"at {at:.2f}, near {jump['place']}"
+            )
+
+
+def report_all(scores: dict[str, Scores]) -> None:
+    """Print what holds over all portraits."""
+    print("\n== all")
+    found = [entry["identity"] for entry in scores.values() if entry.get("identity", {}).get("face_found")]
+    if found:
+        mean = np.mean([entry["mean"] for entry in found])
+        low = min(entry["percentile_5"] for entry in found)
+        print(f"identity: mean of means {mean:.3f}, lowest 5th percentile {low:.3f}")
+        names = found[0]["by_case"]
+        cases = {name: float(np.nanmean([entry["by_case"][name] for entry in found])) for name in names}
+        worst = sorted(cases.items(), key=lambda item: item[1])[:12]
+        print("  costliest: " + ", ".join(f"{case} {value:.2f}" for case, value in worst))
+    trips = [entry["round_trip"] for entry in scores.values() if "round_trip" in entry]
+    if trips:
+        print("round trip, median over portraits (and the lowest correlation):")
+    for asked in GROUPS if trips else ():
+        ranks = [trip["correlation"][asked] for trip in trips]
+        moved = ", ".join(
+            f"{name} {np.median([trip['moved_of_range'][asked][name] for trip in trips]):.2f}"
+            for name in GROUPS
+            if name != asked
+        )
+        print(f"  {asked:12} {np.median(ranks):.2f} (lowest {min(ranks):.2f}); moves {moved}")
+
+
+if __name__ == "__main__":
+    main()
