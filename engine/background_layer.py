@@ -14,14 +14,17 @@ from mien.engine.head_fit import Floats, HeadFit, distances, smoothstep
 from mien.kernels.raster import raster_attributes
 
 CELL: Final = 16
-"""Side of a cell of the grid, in pixels."""
+"""Side of a cell of the grid, in pixels of a picture whose face is REFERENCE_HEIGHT high."""
+
+REFERENCE_HEIGHT: Final = 235.0
+"""In pixels. Lengths in this file hold for a face this high (a crop of 512 x 512) and scale with it."""
 
 _STEEPEST: Final = 1.6
 """Depth may change by so many pixels a pixel: steeper, and the grid folds over itself when the head turns."""
 _SKIN: Final = 0.01
 """How thick the outer skin is taken to be, as a share of the face's height."""
 _BORDER: Final = 45.0
-"""The grid comes to rest within so many pixels of the picture's border, which must not tear loose."""
+"""The grid comes to rest within so many such pixels of the picture's border, which must not tear loose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +50,31 @@ class BackgroundLayer:
 
 
 def build_background(
-    head: HeadModel, fit: HeadFit, face: FaceLayer, points: NDArray[np.float32], size: int
+    head: HeadModel,
+    fit: HeadFit,
+    face: FaceLayer,
+    points: NDArray[np.float32],
+    width: int,
+    height: int,
 ) -> BackgroundLayer:
-    """Lay the grid over a picture of size x size, and blend the face's rim into it."""
-    places = np.arange(0, size + 1, CELL).clip(0, size - 1).astype(np.float64)
-    side = len(places)
-    grid = np.stack([np.tile(places, side), np.repeat(places, side)], axis=1)
-    depth, head_mask, covered = _head_depth(head, fit, face, points, size)
-    smooth = _limit_slope(depth, covered)
-    share = _share(head_mask, face.height, size)
+    """Lay the grid over a picture of width x height pixels, and blend the face's rim into it."""
+    unit = face.height / REFERENCE_HEIGHT
+    x_places, y_places = _places(width, CELL * unit), _places(height, CELL * unit)
+    grid = np.stack([np.tile(x_places, len(y_places)), np.repeat(y_places, len(x_places))], axis=1)
+    depth, head_mask, covered = _head_depth(head, fit, face, points, width, height)
+    smooth = _limit_slope(depth, covered, unit)
+    share = _share(head_mask, face.height, unit)
     columns, rows = grid[:, 0].astype(np.intp), grid[:, 1].astype(np.intp)
     grid_depth = smooth[rows, columns].astype(np.float64)
     grid_share = share[rows, columns].astype(np.float64)
-    deltas = _spread_deltas(face, grid, size)
+    deltas = _spread_deltas(face, grid, width, height, unit)
 
     rim = 1 - smoothstep(face.inside / (0.10 * face.height))
     face_deltas = face.deltas.copy()
     face_positions = face.positions.copy()
     x, y = face.positions[:, 0], face.positions[:, 1]
-    pixel = np.clip(np.round(face.positions[:, :2]), 0, size - 1).astype(np.intp)
-    lift = _lift(smooth, depth, covered)[pixel[:, 1], pixel[:, 0]]
+    pixel = np.clip(np.round(face.positions[:, :2]), 0, [width - 1, height - 1]).astype(np.intp)
+    lift = _lift(smooth, depth, covered, unit)[pixel[:, 1], pixel[:, 0]]
     outer = smoothstep(1 - (face.inside - 0.12 * face.height) / (0.1 * face.height))
     outer *= _away_from_features(face, points)
     # Vertices hidden behind the outer skin (under the jaw, before the ear) would swing out from behind it
@@ -75,32 +83,42 @@ def build_background(
     face_positions[:, 2] += outer * (np.minimum(face_positions[:, 2], deepest) - face_positions[:, 2] - lift)
     tied = np.flatnonzero(rim > 0)
     amount = rim[tied]
-    sampled = _bilinear(deltas, x[tied], y[tied], side)
+    sampled = _bilinear(deltas, x[tied], y[tied], x_places, y_places)
     face_deltas[:, tied] += amount[None, :, None] * (sampled - face_deltas[:, tied])
-    sampled_depth = _bilinear(grid_depth[None, :, None], x[tied], y[tied], side)[0, :, 0]
+    sampled_depth = _bilinear(grid_depth[None, :, None], x[tied], y[tied], x_places, y_places)[0, :, 0]
     face_positions[tied, 2] += amount * (sampled_depth - face_positions[tied, 2])
     face_share = np.ones(len(face_positions))
-    sampled_share = _bilinear(grid_share[None, :, None], x[tied], y[tied], side)[0, :, 0]
+    sampled_share = _bilinear(grid_share[None, :, None], x[tied], y[tied], x_places, y_places)[0, :, 0]
     face_share[tied] += amount * (sampled_share - 1)
     return BackgroundLayer(
         np.column_stack([grid, grid_depth]),
         deltas,
         grid_share,
-        _cells(side),
+        _cells(len(x_places), len(y_places)),
         face_positions,
         face_deltas,
         face_share,
     )
 
 
-def _cells(side: int) -> NDArray[np.int32]:
-    index = np.arange(side * side, dtype=np.int32).reshape(side, side)
+def _places(length: int, cell: float) -> Floats:
+    """Where the grid's lines cross an edge of so many pixels: a whole number of cells from end to end."""
+    return np.linspace(0, length - 1, max(2, round((length - 1) / cell) + 1))
+
+
+def _cells(columns: int, rows: int) -> NDArray[np.int32]:
+    index = np.arange(columns * rows, dtype=np.int32).reshape(rows, columns)
     a, b, c, d = (q.ravel() for q in (index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]))
     return np.concatenate([np.stack([a, b, c], axis=1), np.stack([b, d, c], axis=1)])
 
 
 def _head_depth(
-    head: HeadModel, fit: HeadFit, face: FaceLayer, points: NDArray[np.float32], size: int
+    head: HeadModel,
+    fit: HeadFit,
+    face: FaceLayer,
+    points: NDArray[np.float32],
+    width: int,
+    height: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]]:
     """Return the depth of head and neck a pixel, which pixels are the head, and which have a depth."""
     model = head.vertices + np.tensordot(fit.identity, head.identities, 1)
@@ -108,8 +126,8 @@ def _head_depth(
     vertices = fit.project(model)
     vertices[head.part("face")] = face.positions
     triangles = np.concatenate([head.triangles[0], head.triangles[1]])
-    below = np.zeros((size, size, 1), np.float32)
-    depth = np.full((size, size), np.inf, np.float32)
+    below = np.zeros((height, width, 1), np.float32)
+    depth = np.full((height, width), np.inf, np.float32)
     down = np.ascontiguousarray(model[:, 1:2], np.float32)
     raster_attributes(vertices.astype(np.float32), triangles, down, below, depth)
     covered = np.isfinite(depth)
@@ -119,28 +137,29 @@ def _head_depth(
     return depth, mask, covered
 
 
-def _limit_slope(depth: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _limit_slope(depth: NDArray[np.float32], covered: NDArray[np.bool_], unit: float) -> NDArray[np.float32]:
     """Carry the depth beyond the head, blurred, and pull it nearer wherever it would fall too steeply."""
     filled = _fill_nearest(depth, covered)
-    blurred = cv2.GaussianBlur(filled, (0, 0), 14)
-    size = depth.shape[0]
+    blurred = cv2.GaussianBlur(filled, (0, 0), 14 * unit)
+    height, width = depth.shape
+    step = 4 * unit
+    rows, columns = round(height / step), round(width / step)
     small = cv2.resize(
-        np.where(covered, filled, blurred), (size // 4, size // 4), interpolation=cv2.INTER_AREA
-    )
-    reach = len(small)
-    step = _STEEPEST * 4
-    for _ in range(reach // 2):
+        np.where(covered, filled, blurred), (columns, rows), interpolation=cv2.INTER_AREA
+    ).astype(np.float32)
+    fall = np.float32(_STEEPEST * step)
+    for _ in range(max(rows, columns) // 2):
         before = small.copy()
         padded = np.pad(small, 1, mode="edge")
         for dy in range(3):
             for dx in range(3):
                 if (dx, dy) != (1, 1):
-                    other = padded[dy : dy + reach, dx : dx + reach]
-                    small = np.minimum(small, other + step * float(np.hypot(dx - 1, dy - 1)))
+                    other = padded[dy : dy + rows, dx : dx + columns]
+                    small = np.minimum(small, other + fall * np.float32(np.hypot(dx - 1, dy - 1)))
         if np.array_equal(before, small):
             break
-    wide = cv2.resize(small, (size, size), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(cv2.GaussianBlur(wide, (0, 0), 3), np.float32)
+    wide = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.GaussianBlur(wide, (0, 0), 3 * unit), np.float32)
 
 
 def _fill_nearest(depth: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -155,34 +174,38 @@ def _fill_nearest(depth: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDA
 
 
 def _lift(
-    smooth: NDArray[np.float32], depth: NDArray[np.float32], covered: NDArray[np.bool_]
+    smooth: NDArray[np.float32], depth: NDArray[np.float32], covered: NDArray[np.bool_], unit: float
 ) -> NDArray[np.float32]:
     """How much nearer than the head itself the slope limit has pulled the surface."""
-    own = cv2.morphologyEx(_fill_nearest(depth, covered), cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
-    return np.asarray(cv2.GaussianBlur(np.maximum(own - smooth, 0), (0, 0), 2), np.float32)
+    side = 2 * round(4 * unit) + 1
+    own = cv2.morphologyEx(_fill_nearest(depth, covered), cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    return np.asarray(cv2.GaussianBlur(np.maximum(own - smooth, 0), (0, 0), 2 * unit), np.float32)
 
 
-def _share(mask: NDArray[np.uint8], height: float, size: int) -> NDArray[np.float32]:
+def _share(mask: NDArray[np.uint8], face_height: float, unit: float) -> NDArray[np.float32]:
     """1 on the head, fading with distance from it, and to 0 at the border."""
     off = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
-    share = cv2.GaussianBlur(smoothstep(1 - (off - 0.08 * height) / (0.62 * height)), (0, 0), 8)
-    y, x = np.mgrid[:size, :size]
-    side = np.minimum(np.minimum(x, size - 1 - x), y)
-    share = share * smoothstep(side / _BORDER) * smoothstep((size - 1 - y) / (1.3 * _BORDER))
+    share = smoothstep(1 - (off - 0.08 * face_height) / (0.62 * face_height))
+    share = np.asarray(cv2.GaussianBlur(share, (0, 0), 8 * unit), np.float64)
+    height, width = mask.shape
+    y, x = np.arange(height)[:, None], np.arange(width)
+    side = np.minimum(np.minimum(x, width - 1 - x), y)
+    border = _BORDER * unit
+    share = share * smoothstep(side / border) * smoothstep((height - 1 - y) / (1.3 * border))
     return np.asarray(share, np.float32)
 
 
-def _spread_deltas(face: FaceLayer, grid: Floats, size: int) -> Floats:
+def _spread_deltas(face: FaceLayer, grid: Floats, width: int, height: int, unit: float) -> Floats:
     """Carry the skin's movements a little beyond the face's outline: hair, ears and neck go along."""
     near = np.flatnonzero((face.inside > -0.1 * face.height) & _used(face))
     distance = distances(grid, face.positions[near, :2])
     nearest = np.argsort(distance, axis=1)[:, :10]
     picked = np.take_along_axis(distance, nearest, axis=1)
-    weight = 1 / (picked + 3.0) ** 2
+    weight = 1 / (picked + 3.0 * unit) ** 2
     weight /= weight.sum(axis=1, keepdims=True)
-    border = np.minimum(np.minimum(grid[:, 0], size - 1 - grid[:, 0]), grid[:, 1])
-    border = np.minimum(border, size - 1 - grid[:, 1])
-    fade = np.exp(-((picked[:, 0] / (0.16 * face.height)) ** 2)) * smoothstep(border / _BORDER)
+    border = np.minimum(np.minimum(grid[:, 0], width - 1 - grid[:, 0]), grid[:, 1])
+    border = np.minimum(border, height - 1 - grid[:, 1])
+    fade = np.exp(-((picked[:, 0] / (0.16 * face.height)) ** 2)) * smoothstep(border / (_BORDER * unit))
     spread = np.zeros((len(face.deltas), len(grid), 3))
     for k, delta in enumerate(face.deltas[:, near]):
         spread[k] = (delta[nearest] * weight[..., None]).sum(axis=1) * fade[:, None]
@@ -204,10 +227,12 @@ def _away_from_features(face: FaceLayer, points: NDArray[np.float32]) -> Floats:
     return smoothstep(np.minimum(lips, eyes) - 1.0)
 
 
-def _bilinear(values: Floats, x: Floats, y: Floats, side: int) -> Floats:
-    """Read grid values [k, side * side, c] at places, [k, n, c]."""
-    table = values.reshape(len(values), side, side, -1)
-    u, v = np.clip(x / CELL, 0, side - 1.001), np.clip(y / CELL, 0, side - 1.001)
+def _bilinear(values: Floats, x: Floats, y: Floats, x_places: Floats, y_places: Floats) -> Floats:
+    """Read grid values [k, rows * columns, c] at places, [k, n, c]."""
+    columns, rows = len(x_places), len(y_places)
+    table = values.reshape(len(values), rows, columns, -1)
+    u = np.clip(x / x_places[1], 0, columns - 1.001)
+    v = np.clip(y / y_places[1], 0, rows - 1.001)
     column, row = u.astype(np.intp), v.astype(np.intp)
     s, t = (u - column)[None, :, None], (v - row)[None, :, None]
     top = table[:, row, column] * (1 - s) + table[:, row, column + 1] * s

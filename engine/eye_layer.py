@@ -46,7 +46,7 @@ def build_eye(
     width = float(np.ptp(loop[:, 0]))
     margin = np.array([0.25, 0.35]) * width
     low = np.floor(loop.min(axis=0) - margin).astype(int).clip(0)
-    high = np.ceil(loop.max(axis=0) + margin).astype(int).clip(None, len(picture))
+    high = np.ceil(loop.max(axis=0) + margin).astype(int).clip(None, picture.shape[1::-1])
     region = picture[low[1] : high[1], low[0] : high[0]]
     centre = points[iris[0], :2].astype(np.float64)
     radius = float(np.linalg.norm(points[list(iris[1:]), :2] - centre, axis=1).mean())

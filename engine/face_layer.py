@@ -77,8 +77,10 @@ class FaceLayer:
     lips_parted: bool
 
 
-def build_face(head: HeadModel, fit: HeadFit, points: NDArray[np.float32], size: int) -> FaceLayer:
-    """Lay the face over landmarks, float32[478, 3] in pixels of a picture of size x size."""
+def build_face(
+    head: HeadModel, fit: HeadFit, points: NDArray[np.float32], size: tuple[int, int]
+) -> FaceLayer:
+    """Lay the face over landmarks, float32[478, 3] in pixels of a picture; size: its width and height."""
     face = head.part("face")
     height = float(np.ptp(points[:468, 1]))
     model = head.vertices + np.tensordot(fit.identity, head.identities, 1)
@@ -334,17 +336,16 @@ def _facing(
 
 
 def _near_surface(
-    triangles: NDArray[np.int32], positions: Floats, height: float, size: int
+    triangles: NDArray[np.int32], positions: Floats, height: float, size: tuple[int, int]
 ) -> NDArray[np.int32]:
     """Drop triangles far behind the skin that the photo shows: neck and ear behind a turned cheek."""
-    depth = np.full((size, size), np.inf, np.float32)
+    depth = np.full(size[::-1], np.inf, np.float32)
     nothing = np.zeros((len(positions), 1), np.float32)
-    raster_attributes(
-        positions.astype(np.float32), triangles, nothing, np.zeros((size, size, 1), np.float32), depth
-    )
+    unused = np.zeros((*depth.shape, 1), np.float32)
+    raster_attributes(positions.astype(np.float32), triangles, nothing, unused, depth)
     # The nearest skin within a few pixels: a vertex of the silhouette itself is not behind it.
     deepest = cv2.dilate(np.where(np.isfinite(depth), depth, -np.inf).astype(np.float32), np.ones((5, 5)))
-    pixel = np.clip(np.round(positions[:, :2]), 0, size - 1).astype(np.intp)
+    pixel = np.clip(np.round(positions[:, :2]), 0, [size[0] - 1, size[1] - 1]).astype(np.intp)
     behind = positions[:, 2] - deepest[pixel[:, 1], pixel[:, 0]] > _DEEPEST_FOLD * height
     kept: NDArray[np.int32] = triangles[~behind[triangles].any(axis=1)]
     return kept
@@ -356,7 +357,7 @@ def _texture(
     triangles: NDArray[np.int32],
     points: NDArray[np.float32],
     height: float,
-    size: int,
+    size: tuple[int, int],
 ) -> Floats:
     """Where in the photo each vertex takes its colour: its own place where it is seen.
 
@@ -364,7 +365,7 @@ def _texture(
     seen neighbours: on the rings by mirroring about the innermost seen ring, elsewhere by spreading.
     """
     texture = positions[:, :2].copy()
-    seen = _seen(positions, triangles, size)
+    seen = seen_vertices(positions, triangles, size)
     used = np.zeros(len(positions), bool)
     used[triangles] = True
     known = seen.copy()
@@ -401,16 +402,19 @@ def _texture(
     return texture
 
 
-def _seen(positions: Floats, triangles: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
-    """Find the vertices of every triangle that owns a pixel at rest.
+def seen_vertices(
+    positions: NDArray[np.floating], triangles: NDArray[np.int32], size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Find the vertices of every triangle that owns a pixel of a picture at rest; size: its width and height.
 
     With their own place as texture, the picture at rest is the photo, exactly.
     """
     corners = positions[triangles].reshape(-1, 3).astype(np.float32)
     alone = np.arange(len(corners), dtype=np.int32).reshape(-1, 3)
-    owner = np.full((size, size, 1), -1, np.float32)
+    depth = np.full(size[::-1], np.inf, np.float32)
+    owner = np.full((*depth.shape, 1), -1, np.float32)
     numbers = np.repeat(np.arange(len(triangles), dtype=np.float32), 3)[:, None]
-    raster_attributes(corners, alone, numbers, owner, np.full((size, size), np.inf, np.float32))
+    raster_attributes(corners, alone, numbers, owner, depth)
     found = np.unique(np.round(owner[owner >= 0]).astype(np.int64))
     seen = np.zeros(len(positions), bool)
     seen[triangles[found]] = True

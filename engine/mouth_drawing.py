@@ -116,7 +116,7 @@ class MouthDrawing:
         top = upper[upper[..., 1].argmax(axis=0), across]
         bottom = lower[lower[..., 1].argmin(axis=0), across]
         line = np.float32(0.5) * (top + bottom)
-        left, up, right, down = bounds(line, self._portrait.size, 5)
+        left, up, right, down = bounds(line, placement.depth.shape, 5)
         mask = np.zeros((down - up, right - left), np.uint8)
         closed = bottom[:, 1] - top[:, 1] < _TOUCHING
         shifted = np.round((line - [left, up]) * 8).astype(np.int32)

@@ -41,10 +41,10 @@ class MouthLayer:
     paint: NDArray[np.float32]
     cavity: NDArray[np.float32]
     photo: NDArray[np.uint8]
-    """uint8[size, size]: where the photo shows the mouth's inside."""
+    """uint8[H, W]: where the photo shows the mouth's inside."""
 
     teeth: NDArray[np.uint8]
-    """uint8[size, size]: where it shows upper teeth."""
+    """uint8[H, W]: where it shows upper teeth."""
 
     lips: NDArray[np.uint8]
     """uint8[height, width, 3]: the lips without what lies between them."""
@@ -143,9 +143,9 @@ def _paint(
 
 
 def _skin(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> Floats:
-    size = len(picture)
     patches = []
-    for x, y in np.round(points[CHEEKS, :2]).astype(int).clip(2, size - 3):
+    furthest = np.array(picture.shape[1::-1]) - 3
+    for x, y in np.round(points[CHEEKS, :2]).astype(int).clip(2, furthest):
         patches.append(picture[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3))
     result: Floats = np.median(np.concatenate(patches), axis=0).astype(np.float64)
     return result
@@ -255,7 +255,7 @@ def _bare_lips(
             cv2.circle(mask, centre, max(2, round(0.018 * height)), 255, -1)
     margin = 0.06 * height
     low = np.floor(line.min(axis=0) - margin).astype(int).clip(0)
-    high = np.ceil(line.max(axis=0) + margin).astype(int).clip(None, len(picture))
+    high = np.ceil(line.max(axis=0) + margin).astype(int).clip(None, picture.shape[1::-1])
     box = picture[low[1] : high[1], low[0] : high[0]]
     hole = mask[low[1] : high[1], low[0] : high[0]]
     filled = cv2.inpaint(box, hole, 3, cv2.INPAINT_TELEA)

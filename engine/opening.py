@@ -56,7 +56,7 @@ class Opening:
 
     def box(self, placement: Placement) -> Box:
         """Return what part of the picture the hole can lie in."""
-        return bounds(placement.positions[self.vertices, :2], len(placement.depth), 2)
+        return bounds(placement.positions[self.vertices, :2], placement.depth.shape, 2)
 
     def mask(self, placement: Placement, box: Box) -> NDArray[np.uint8]:
         """Mark, at FINE times the box's resolution, what lies inside the outline and is uncovered by skin."""

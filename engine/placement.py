@@ -64,13 +64,14 @@ class Placement:
         )
 
 
-def bounds(places: NDArray[np.float32], size: int, margin: int) -> Box:
-    """Return the box of places float32[n, 2], `margin` pixels wider, within a picture of size x size."""
+def bounds(places: NDArray[np.float32], shape: tuple[int, ...], margin: int) -> Box:
+    """Return the box of places float32[n, 2], `margin` pixels wider, within a picture of shape (H, W)."""
     x, y = np.ascontiguousarray(places[:, 0]), np.ascontiguousarray(places[:, 1])
     left, right = int(np.floor(x.min())) - margin, int(np.ceil(x.max())) + margin + 1
     top, bottom = int(np.floor(y.min())) - margin, int(np.ceil(y.max())) + margin + 1
-    left, top = min(max(left, 0), size - 2), min(max(top, 0), size - 2)
-    return left, top, max(min(right, size), left + 2), max(min(bottom, size), top + 2)
+    height, width = shape[:2]
+    left, top = min(max(left, 0), width - 2), min(max(top, 0), height - 2)
+    return left, top, max(min(right, width), left + 2), max(min(bottom, height), top + 2)
 
 
 def sample(picture: Frame, u: Pixels, v: Pixels) -> NDArray[np.float32]:

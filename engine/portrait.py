@@ -44,7 +44,7 @@ class Portrait:
 
     name: str
     picture: NDArray[np.uint8]
-    """uint8[size, size, 3], RGB: the photo's crop, and the frame at rest."""
+    """uint8[H, W, 3], RGB: the photo's crop, and the frame at rest. H and W are even, and may differ."""
 
     landmarks: NDArray[np.float32]
     """float32[478, 3]."""
@@ -88,10 +88,10 @@ class Portrait:
     """float32[3]: RGB of the dark behind them."""
 
     mouth_photo: NDArray[np.uint8]
-    """uint8[size, size]: where the photo itself shows the mouth's inside, 0..255."""
+    """uint8[H, W]: where the photo itself shows the mouth's inside, 0..255."""
 
     teeth_photo: NDArray[np.uint8]
-    """uint8[size, size]: where it shows upper teeth, which stay with the skull whatever the lips do."""
+    """uint8[H, W]: where it shows upper teeth, which stay with the skull whatever the lips do."""
 
     lips_picture: NDArray[np.uint8]
     """uint8[height, width, 3]: the lips without what lies between them: no teeth, no dark line."""
@@ -116,12 +116,13 @@ class Portrait:
     right_eye: NDArray[np.float32]
 
     @property
-    def size(self) -> int:
-        """Side of the square picture, in pixels."""
-        return int(self.picture.shape[0])
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, in pixels."""
+        height, width = self.picture.shape[:2]
+        return width, height
 
     def save(self, path: Path) -> None:
-        """Write the portrait, under 3 MB for a picture of 512x512."""
+        """Write the portrait, under 3 MB for a picture of 512 x 512."""
         stored: dict[str, Any] = {
             "kind": np.array(_KIND),
             "format": np.int64(PORTRAIT_FORMAT),
@@ -154,9 +155,10 @@ class Portrait:
 
     def _check(self) -> None:
         """Raise ValueError unless every array has the form that drawing relies on."""
-        count, size = len(self.vertices), self.size
+        count = len(self.vertices)
+        height, width = self.picture.shape[:2]
         forms: dict[str, tuple[int, ...]] = {
-            "picture": (size, size, 3),
+            "picture": (height, width, 3),
             "landmarks": (478, 3),
             "pivot": (3,),
             "vertices": (count, 3),
@@ -166,8 +168,8 @@ class Portrait:
             "delta_starts": (len(SHAPES) + 2,),
             "delta_values": (len(self.delta_rows), 3),
             "mouth_cavity": (3,),
-            "mouth_photo": (size, size),
-            "teeth_photo": (size, size),
+            "mouth_photo": (height, width),
+            "teeth_photo": (height, width),
             "lips_corner": (2,),
             "left_eye": (7,),
             "right_eye": (7,),
@@ -196,9 +198,11 @@ class Portrait:
             if eye.shape != white.shape:
                 raise ValueError("an eye's pictures differ in size")
         corner, extent = self.lips_corner, self.lips_picture.shape[1::-1]
-        if corner.min() < 0 or np.any(corner + extent > size):
+        if corner.min() < 0 or np.any(corner + extent > self.size):
             raise ValueError("its parts do not fit together")
-        if len(self.mouth_paint) != self.runs[2] - self.runs[1] or not self.scale > 0 or size % 2:
+        if len(self.mouth_paint) != self.runs[2] - self.runs[1] or not self.scale > 0:
+            raise ValueError("its parts do not fit together")
+        if width % 2 or height % 2:
             raise ValueError("its parts do not fit together")
 
 

@@ -11,6 +11,7 @@ from mien.engine.errors import PhotoError, PictureTooSmall
 from mien.engine.eye_layer import build_eye
 from mien.engine.face_layer import FaceLayer, build_face
 from mien.engine.face_points import EYES, OUTER_LIPS
+from mien.engine.framing import DEFAULT_SIZE, LARGEST_ENLARGEMENT, Size, check_size, frame_head
 from mien.engine.head import HeadModel, load_head
 from mien.engine.head_fit import Floats, HeadFit, fit_head
 from mien.engine.landmarks import FaceLandmarks
@@ -26,9 +27,6 @@ FURTHEST_PITCH: Final = np.deg2rad(32)
 
 _USUAL_PITCH: Final = np.deg2rad(-8)
 """What the fit says of people who look straight into a camera: the mean head is held high."""
-
-_FACE_SHARE: Final = 0.46
-"""The face's height as a share of the crop's side."""
 
 _PIVOT: Final = np.array([0.0, 0.46, 0.24])
 """Where the neck turns, in the head model."""
@@ -53,13 +51,15 @@ class FaceTurned(PhotoError):
 
 
 def prepare_portrait(
-    picture: NDArray[np.uint8], face: FaceLandmarks, *, name: str, size: int = 512
+    picture: NDArray[np.uint8], face: FaceLandmarks, *, name: str, size: Size = DEFAULT_SIZE
 ) -> Portrait:
     """Fit the head model to a photo's face and build every layer that moves.
 
-    picture: an upright photo, RGB uint8[H, W, 3]. size: the side of the portrait's picture, even. Raises
-    PictureTooSmall, FaceCutOff or FaceTurned where no good portrait can come out.
+    picture: an upright photo, RGB uint8[H, W, 3]. size: width and height of the portrait's picture, which
+    shows what `frame_head` chooses. Raises PictureTooSmall, FaceCutOff or FaceTurned where no good portrait
+    can come out, and ConfigError for an impossible size.
     """
+    check_size(size)
     height = float(np.ptp(face.points[:468, 1]))
     if height < SMALLEST_FACE or min(picture.shape[:2]) < SMALLEST_FACE:
         raise PictureTooSmall(
@@ -68,9 +68,10 @@ def prepare_portrait(
         )
     crop, points = _crop(picture, face.points, size)
     moving = points[list(_MOVING), :2]
-    if moving.min() < _MARGIN or moving.max() > size - 1 - _MARGIN:
+    if moving.min() < _MARGIN or np.any(moving.max(axis=0) > np.array(size) - 1 - _MARGIN):
         raise FaceCutOff(
-            "The photo cuts off the eyes or the mouth.", remedy="Use a photo that shows the whole face."
+            "The picture would cut off the eyes or the mouth.",
+            remedy="Use a photo that shows the whole face, with room round it, or ask for a square picture.",
         )
     head = load_head()
     fit = fit_head(head, points, face.shapes)
@@ -84,35 +85,36 @@ def prepare_portrait(
 
 
 def _crop(
-    picture: NDArray[np.uint8], points: NDArray[np.float32], size: int
+    picture: NDArray[np.uint8], points: NDArray[np.float32], size: Size
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Cut a square round the face and scale it; landmarks come along, pixel centres at whole numbers."""
-    low, high = points[:468, :2].min(axis=0), points[:468, :2].max(axis=0)
-    tall = max(float(high[1] - low[1]), 1.1 * float(high[0] - low[0]))
-    rows, columns = picture.shape[:2]
-    side = min(round(tall / _FACE_SHARE), rows, columns)
-    centre = (low + high) / 2 + [0, 0.12 * tall]
-    left = int(np.clip(round(centre[0] - side / 2), 0, columns - side))
-    top = int(np.clip(round(centre[1] - side / 2), 0, rows - side))
-    cut = picture[top : top + side, left : left + side]
-    method = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
-    crop = np.ascontiguousarray(cv2.resize(cut, (size, size), interpolation=method), np.uint8)
-    scale = size / side
-    moved = points.astype(np.float32) * np.float32(scale)
-    moved[:, :2] -= np.array([left * scale + 0.5, top * scale + 0.5], np.float32)
+    """Cut out what the picture shows and scale it; landmarks come along, pixel centres at whole numbers."""
+    left, top, width, height = frame_head(points, (picture.shape[1], picture.shape[0]), size)
+    scale = size[1] / height
+    if scale > LARGEST_ENLARGEMENT:
+        raise PictureTooSmall(
+            f"The photo's part with the face has {width} x {height} pixels, too few for a picture of "
+            f"{size[0]} x {size[1]}.",
+            remedy="Use a larger photo, or ask for a smaller --size.",
+        )
+    cut = picture[top : top + height, left : left + width]
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    crop = np.ascontiguousarray(cv2.resize(cut, size, interpolation=method), np.uint8)
+    scales = np.array([size[0] / width, scale, scale], np.float32)
+    moved = points.astype(np.float32) * scales
+    moved[:, :2] -= np.array([left, top], np.float32) * scales[:2] + np.float32(0.5)
     return crop, moved
 
 
 def _assemble(
     head: HeadModel, fit: HeadFit, picture: NDArray[np.uint8], points: NDArray[np.float32], name: str
 ) -> Portrait:
-    size = len(picture)
-    face = build_face(head, fit, points, size)
+    height, width = picture.shape[:2]
+    face = build_face(head, fit, points, (width, height))
     upper_moved, lower_moved = _lips_moved(head, fit, face)
     mouth = build_mouth(
         head, fit, picture, points, upper_moved=upper_moved, lower_moved=lower_moved, parted=face.lips_parted
     )
-    ground = build_background(head, fit, face, points, size)
+    ground = build_background(head, fit, face, points, width, height)
     eyes = {
         side: build_eye(head, fit, picture, points, ball=f"{side}_eye", lids=top + bottom[-2:0:-1], iris=iris)
         for side, top, bottom, _, iris in EYES

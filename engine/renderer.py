@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.errors import BackendUnavailable
+from mien.engine.framing import Size
 from mien.engine.portrait import Portrait
 
 
@@ -13,7 +14,7 @@ class Renderer(Protocol):
     """Draws one portrait."""
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> Size:
         """Width and height of the picture, in pixels, both even."""
 
     def render(self, motion: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -27,8 +28,11 @@ class Renderer(Protocol):
         """Give back the memory. Closing twice is harmless."""
 
 
-def open_renderer(portrait: Portrait, backend: Literal["rig"] = "rig", size: int = 512) -> Renderer:
-    """Choose a backend by name, drawing pictures of size x size. Nothing falls back in silence."""
+def open_renderer(portrait: Portrait, backend: Literal["rig"] = "rig", size: Size | None = None) -> Renderer:
+    """Choose a backend by name, drawing pictures of this width and height; by default the portrait's own.
+
+    Nothing falls back in silence. Raises ConfigError for an impossible size.
+    """
     if backend == "rig":
         from mien.engine.rig_renderer import RigRenderer
 

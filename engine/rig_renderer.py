@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.errors import ConfigError
 from mien.engine.eye_drawing import EyeDrawing
+from mien.engine.framing import Size, check_size, shown_window
 from mien.engine.head import mouth_gap_weights
 from mien.engine.motion import (
     CHANNELS,
@@ -51,18 +51,19 @@ _JUMP: Final = 3.2
 class RigRenderer:
     """Draws one portrait. Not for two threads at once."""
 
-    def __init__(self, portrait: Portrait, *, size: int = 512) -> None:
-        """Get ready to draw pictures of size x size pixels, even, 64 to the portrait's own size."""
-        if size % 2 or not 64 <= size <= portrait.size:
-            raise ConfigError(
-                f"The size {size} is odd or outside 64..{portrait.size}.",
-                remedy=f"Choose an even size from 64 to {portrait.size}.",
-            )
+    def __init__(self, portrait: Portrait, *, size: Size | None = None) -> None:
+        """Get ready to draw pictures of this width and height; by default the portrait's own.
+
+        A picture of another shape than the portrait's shows what `shown_window` chooses of it.
+        """
+        self._size = portrait.size if size is None else size
+        check_size(self._size)
         self._portrait = portrait
-        self._size = size
+        width, height = portrait.size
+        self._window = shown_window(portrait.landmarks, portrait.size, self._size)
         self._placement = Placement.at_rest(portrait)
         self._weights = np.zeros(NEUTRALISER + 1, np.float32)
-        rows, columns = np.mgrid[: portrait.size, : portrait.size].astype(np.float32)
+        rows, columns = np.mgrid[:height, :width].astype(np.float32)
         self._rest_x, self._rest_y = np.ascontiguousarray(columns), np.ascontiguousarray(rows)
         self._map_x, self._map_y = np.empty_like(columns), np.empty_like(rows)
         self._gap_weights = mouth_gap_weights()
@@ -74,21 +75,23 @@ class RigRenderer:
             eye.complete(portrait.picture, self._placement)
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> Size:
         """Width and height of the picture, in pixels."""
-        return self._size, self._size
+        return self._size
 
     def close(self) -> None:
         """Nothing is held outside of memory."""
 
     def render(self, motion: NDArray[np.float32]) -> Frame:
-        """Draw one frame of motion, float32[CHANNELS], as RGB uint8[size, size, 3]."""
+        """Draw one frame of motion, float32[CHANNELS], as RGB uint8[height, width, 3]."""
         if motion.shape != (CHANNELS,):
             raise ValueError(f"motion must be float32[{CHANNELS}], not {list(motion.shape)}")
         picture = self._draw(_clamp(motion))
         if self._size != self._portrait.size:
-            side = (self._size, self._size)
-            picture = np.asarray(cv2.resize(picture, side, interpolation=cv2.INTER_AREA), np.uint8)
+            left, top, width, height = self._window
+            shown = picture[top : top + height, left : left + width]
+            method = cv2.INTER_AREA if self._size[0] < width else cv2.INTER_CUBIC
+            picture = np.asarray(cv2.resize(shown, self._size, interpolation=method), np.uint8)
         return picture
 
     def _draw(self, motion: NDArray[np.float32]) -> Frame:
@@ -107,7 +110,7 @@ class RigRenderer:
         photo = self._mouth.without_lip_line(parted)
         method, border = cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
         picture: Frame = np.asarray(cv2.remap(photo, self._map_x, self._map_y, method, borderMode=border))
-        around = bounds(placement.positions[self._drawn, :2], portrait.size, 2)
+        around = bounds(placement.positions[self._drawn, :2], placement.depth.shape, 2)
         soften_jumps(picture, picture.copy(), self._map_x, self._map_y, around, _JUMP)
         self._mouth.shade_lip_line(picture, placement)
         self._mouth.draw(picture, placement, boxes[0])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien.engine.emotion import Style
 from mien.engine.errors import BackendUnavailable, ConfigError, MienError
+from mien.engine.framing import Size, check_size
 from mien.engine.performer import WIDEST_MOUTH_GAIN
 from mien.streaming.channel import Channel, ChannelClosed, WhenFull
 from mien.streaming.clock import NANOSECONDS, SystemTime, TimeSource
@@ -50,19 +51,16 @@ class SessionSettings:
     """The portrait's id, as the renderers' factory knows it."""
 
     mode: Mode = Mode.MIRROR
-    size: int = 512
-    """Width and height of the picture, in pixels, 128..1024, a multiple of 16."""
+    size: Size | None = None
+    """Width and height of the picture, in pixels; None takes what the server shows by default."""
 
     style: Style = field(default_factory=Style)
     mouth_gain: float = 1.0
     """How far the mouth opens, 0..WIDEST_MOUTH_GAIN; 1 is as spoken."""
 
     def __post_init__(self) -> None:
-        if not 128 <= self.size <= 1024 or self.size % 16:
-            raise ConfigError(
-                f"The picture's size is {self.size}, which is not a multiple of 16 within 128..1024.",
-                remedy="Ask for 512, or 256 for a slow machine.",
-            )
+        if self.size is not None:
+            check_size(self.size)
         check_mouth_gain(self.mouth_gain)
 
 

@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 
 from mien.engine.animator import Animator, VideoFrame
 from mien.engine.emotion import Style
+from mien.engine.framing import DEFAULT_SIZE, Size, parse_size
 from mien.engine.gallery import open_builtin
 from mien.engine.motion import CHANNELS, MotionWindow
 from mien.engine.performer import Performer
@@ -79,7 +80,7 @@ def _parse() -> argparse.Namespace:
         "--speech", type=Path, help="a speech file to play over and over; default: hibari-tts"
     )
     parser.add_argument("--portrait", default="astronaut", help="a built-in portrait, or a prepared file")
-    parser.add_argument("--size", type=int, default=512, help="width and height of the picture")
+    parser.add_argument("--size", type=parse_size, default="512x512", help="width x height of the picture")
     parser.add_argument(
         "--face", choices=["rig", "bar"], default="rig", help="bar: no face, only a level bar"
     )
@@ -158,8 +159,8 @@ async def _measure(session: Session, seconds: float) -> dict[str, Any]:
 class BarFace:
     """No face at all: what the transport costs by itself."""
 
-    def __init__(self, size: int) -> None:
-        self.size = (size, size)
+    def __init__(self, size: Size) -> None:
+        self.size = size
         self.mouth_gain = 1.0
         self._pending = np.zeros(0, np.float32)
 
@@ -191,7 +192,7 @@ class BarFace:
 
 def _make_face(options: argparse.Namespace, settings: SessionSettings) -> Face:
     if options.face == "bar":
-        return BarFace(settings.size)
+        return BarFace(settings.size or DEFAULT_SIZE)
     path = Path(settings.portrait)
     portrait = Portrait.load(path) if path.is_file() else open_builtin(settings.portrait)
     renderer = open_renderer(portrait, size=settings.size)
@@ -224,7 +225,8 @@ def _print(report: dict[str, Any]) -> None:
     print(f"{machine['cpu']}, {machine['cores']} cores, load {machine['load'][0]:.1f};", end=" ")
     print(f"Python {machine['python']},")
     print(f"aiortc {machine['aiortc']}, av {machine['av']}, {report['options']['loop']}; ", end="")
-    print(f"{report['options']['face']} {report['options']['size']} px, {report['seconds']:.0f} s")
+    size = "x".join(map(str, report["options"]["size"]))
+    print(f"{report['options']['face']} {size}, {report['seconds']:.0f} s")
     print(f"pictures     {report['fps']:.2f} a second, {report['dropped_percent']:.2f} % dropped", end="")
     print(
         f" ({report['dropped']} of {report['frames'] + report['dropped']}), underruns {report['underruns']}"

@@ -9,6 +9,7 @@ from mien.engine.animator import Animator
 from mien.engine.config import MotionConfig
 from mien.engine.emotion import Style
 from mien.engine.errors import AssetError
+from mien.engine.framing import DEFAULT_SIZE, Size
 from mien.engine.gallery import builtin_portraits, open_builtin
 from mien.engine.landmarks import FaceLandmarker
 from mien.engine.performer import Performer
@@ -28,8 +29,10 @@ class PortraitNotFound(AssetError):
     """A name is neither a built-in portrait's nor that of a file."""
 
 
-def find_portrait(name: str, *, face: int | None = None, progress: Progress | None = None) -> Portrait:
-    """Open what `name` means: a built-in portrait's id, a portrait file, or a photo.
+def find_portrait(
+    name: str, *, face: int | None = None, size: Size = DEFAULT_SIZE, progress: Progress | None = None
+) -> Portrait:
+    """Open what `name` means: a built-in portrait's id, a portrait file, or a photo, prepared at `size`.
 
     Raises PortraitNotFound, AssetError for a damaged file, PhotoError for a photo without use.
     """
@@ -44,7 +47,7 @@ def find_portrait(name: str, *, face: int | None = None, progress: Progress | No
         )
     if is_portrait_file(path):
         return Portrait.load(path)
-    return portrait_of_photo(path, face=face, name=path.stem, progress=progress)
+    return portrait_of_photo(path, face=face, name=path.stem, size=size, progress=progress)
 
 
 def is_portrait_file(path: Path) -> bool:
@@ -54,7 +57,12 @@ def is_portrait_file(path: Path) -> bool:
 
 
 def portrait_of_photo(
-    photo: Path, *, face: int | None, name: str, progress: Progress | None = None
+    photo: Path,
+    *,
+    face: int | None,
+    name: str,
+    size: Size = DEFAULT_SIZE,
+    progress: Progress | None = None,
 ) -> Portrait:
     """Turn a photo into a portrait; the face finder is fetched first where it is not here yet.
 
@@ -62,13 +70,13 @@ def portrait_of_photo(
     """
     landmarker = FaceLandmarker(landmark_model_path(progress))
     try:
-        return make_portrait(photo, landmarker, face=face, name=name)
+        return make_portrait(photo, landmarker, face=face, name=name, size=size)
     finally:
         landmarker.close()
 
 
 def open_animator(
-    portrait: Portrait, *, size: int, style: Style, mouth_gain: float = 1.0, seed: int
+    portrait: Portrait, *, size: Size, style: Style, mouth_gain: float = 1.0, seed: int
 ) -> Animator:
     """Make the face that a session or a film is drawn with."""
     performer = Performer(MotionConfig(), seed=seed)

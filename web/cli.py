@@ -27,6 +27,7 @@ from typer.core import TyperGroup
 
 from mien.engine.emotion import HIGHEST_INTENSITY, Emotion, Style
 from mien.engine.errors import AssetError, MienError
+from mien.engine.framing import parse_size
 from mien.engine.timebase import FRAME_RATE
 from mien.web.film import Codec, FilmConfig
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     import av
 
+    from mien.engine.framing import Size
     from mien.engine.portrait import Portrait
 
 # Everything heavy is imported by the command that needs it: `mien --help` answers at once.
@@ -87,7 +89,7 @@ MouthGainOption = Annotated[
     float, typer.Option(min=0, max=2, help="How far the mouth opens: 1 is as spoken.")
 ]
 SizeOption = Annotated[
-    int, typer.Option(min=128, max=1024, help="Width and height of the picture, in pixels.")
+    str, typer.Option(metavar="WxH", help="Width and height of the picture in pixels, such as 1080x1920.")
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same film.")]
 CodecOption = Annotated[
@@ -138,6 +140,7 @@ def serve(
     allow_origin: Annotated[
         list[str] | None, typer.Option(help="Another site whose pages may use this server; may be repeated.")
     ] = None,
+    size: SizeOption = "512x512",
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve the page: open it, speak, and a portrait speaks with you."""
@@ -149,6 +152,7 @@ def serve(
         portrait=portrait,
         sessions=sessions,
         origins=tuple(allow_origin or ()),
+        size=parse_size(size),
         open_page=open_page,
     )
     host_page(config, output)
@@ -165,7 +169,7 @@ def render(
     emotion: EmotionOption = Emotion.NEUTRAL,
     intensity: IntensityOption = 1.0,
     mouth_gain: MouthGainOption = 1.0,
-    size: SizeOption = 512,
+    size: SizeOption = "512x512",
     codec: CodecOption = Codec.VP9,
     crf: CrfOption = None,
     seed: SeedOption = 0,
@@ -175,7 +179,7 @@ def render(
 
     config = FilmConfig(codec=codec, crf=crf)
     seconds = speech_seconds(speech)
-    animator = _open_animator(portrait, face, size, Style(emotion, intensity), mouth_gain, seed)
+    animator = _open_animator(portrait, face, parse_size(size), Style(emotion, intensity), mouth_gain, seed)
     _film(read_speech(speech), animator, out, config, seconds)
 
 
@@ -188,7 +192,7 @@ def say(
     emotion: EmotionOption = Emotion.NEUTRAL,
     intensity: IntensityOption = 1.0,
     mouth_gain: MouthGainOption = 1.0,
-    size: SizeOption = 512,
+    size: SizeOption = "512x512",
     codec: CodecOption = Codec.VP9,
     crf: CrfOption = None,
     seed: SeedOption = 0,
@@ -200,7 +204,7 @@ def say(
     config = FilmConfig(codec=codec, crf=crf)
     text = check_text(text)
     synthesizer = HibariSynthesizer()
-    animator = _open_animator(portrait, face, size, Style(emotion, intensity), mouth_gain, seed)
+    animator = _open_animator(portrait, face, parse_size(size), Style(emotion, intensity), mouth_gain, seed)
     _film(voice_frames(synthesizer.stream(text), synthesizer.sample_rate), animator, out, config, None)
 
 
@@ -214,12 +218,16 @@ def prepare(
     name: Annotated[
         str | None, typer.Option(help="The portrait's name. By default the photo's.", show_default=False)
     ] = None,
+    size: SizeOption = "512x512",
 ) -> None:
     """Make a portrait file from a photo, to open in a moment later."""
     from mien.web.casting import portrait_of_photo
 
+    wanted = parse_size(size)
     with _busy("Preparing the portrait") as progress:
-        portrait = portrait_of_photo(photo, face=face, name=name or photo.stem, progress=progress)
+        portrait = portrait_of_photo(
+            photo, face=face, name=name or photo.stem, size=wanted, progress=progress
+        )
         _save(portrait, out)
     output.print(f"[green]✓[/] {escape(str(out))}", highlight=False, soft_wrap=True)
 
@@ -256,12 +264,12 @@ def fetch() -> None:
 
 
 def _open_animator(
-    portrait: str, face: int | None, size: int, style: Style, mouth_gain: float, seed: int
+    portrait: str, face: int | None, size: Size, style: Style, mouth_gain: float, seed: int
 ) -> Any:
     from mien.web.casting import find_portrait, open_animator
 
     with _busy("Opening the portrait") as progress:
-        found = find_portrait(portrait, face=face, progress=progress)
+        found = find_portrait(portrait, face=face, size=size, progress=progress)
         return open_animator(found, size=size, style=style, mouth_gain=mouth_gain, seed=seed)
 
 

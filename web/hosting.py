@@ -22,6 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from mien.engine.animator import Animator
 from mien.engine.emotion import Style
 from mien.engine.errors import BackendUnavailable
+from mien.engine.framing import DEFAULT_SIZE, Size
 from mien.engine.landmarks import FaceLandmarker
 from mien.engine.timebase import SAMPLE_RATE
 from mien.streaming.lobby import Lobby
@@ -53,6 +54,9 @@ class ServeConfig:
     port: int = 8420
     portrait: str | None = None
     """The portrait to begin with, as find_portrait knows it; None takes the first built-in one."""
+
+    size: Size = DEFAULT_SIZE
+    """Width and height of the pictures, in pixels."""
 
     sessions: int | None = None
     """Sessions at a time; None takes what the cores hold."""
@@ -98,7 +102,7 @@ def sessions_for_cores() -> int:
 def _face(shelf: PortraitShelf, settings: SessionSettings) -> Animator:
     return open_animator(
         shelf.open(settings.portrait),
-        size=settings.size,
+        size=settings.size or shelf.size,
         style=settings.style,
         mouth_gain=settings.mouth_gain,
         seed=secrets.randbits(32),
@@ -110,20 +114,20 @@ def _prepare(config: ServeConfig, console: Console) -> tuple[PortraitShelf, Stud
     columns = (TextColumn("{task.description}"), BarColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Opening the portraits", total=3)
-        shelf = PortraitShelf()
+        shelf = PortraitShelf(size=config.size)
         if config.portrait is not None:
-            shelf.put_first(config.portrait, find_portrait(config.portrait))
+            shelf.put_first(config.portrait, find_portrait(config.portrait, size=config.size))
         progress.update(task, description="Warming up the face", completed=1)
         _warm_up(shelf)
         progress.update(task, description="Opening the voice", completed=2)
         synthesizer = _open_voice(console)
-    return shelf, Studio(lambda: FaceLandmarker(landmark_model_path())), synthesizer
+    return shelf, Studio(lambda: FaceLandmarker(landmark_model_path()), size=config.size), synthesizer
 
 
 def _warm_up(shelf: PortraitShelf) -> None:
     """Draw a second of noise: nets are opened and memory is touched before anybody waits."""
     portrait = shelf.open(shelf.cards()[0].id)
-    animator = open_animator(portrait, size=512, style=Style(), seed=0)
+    animator = open_animator(portrait, size=shelf.size, style=Style(), seed=0)
     noise = np.random.default_rng(0).normal(0, 0.05, SAMPLE_RATE).astype(np.float32)
     animator.push(noise)
     animator.close()

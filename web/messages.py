@@ -18,7 +18,7 @@ MESSAGE_BYTES: Final = 64 * 1024
 """The longest message that is read at all. A browser's offer takes 3 to 8 kB."""
 
 SIZES: Final = (256, 384, 512)
-"""The square picture sizes a page may ask for, in pixels."""
+"""The square picture sizes a page may ask for, in pixels, beside the server's own size."""
 
 
 class BadMessage(MienError):
@@ -108,13 +108,13 @@ def parse_message(text: str) -> Message:
 
 
 def _parse_offer(fields: Mapping[str, Any]) -> Offer:
-    size = fields.get("size", 512)
-    if type(size) is not int or size not in SIZES:
+    size = fields.get("size")
+    if size is not None and (type(size) is not int or size not in SIZES):
         raise _bad_field("size", f"one of {', '.join(map(str, SIZES))}")
     settings = SessionSettings(
         portrait=_text(fields, "portrait", longest=128),
         mode=_mode(fields),
-        size=size,
+        size=None if size is None else (size, size),
         style=_style(fields),
         mouth_gain=_number(fields, "mouth_gain", most=WIDEST_MOUTH_GAIN, default=1.0),
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.engine.errors import MienError
+from mien.engine.framing import DEFAULT_SIZE, Size, shown_window
 from mien.engine.gallery import builtin_portraits, open_builtin
 from mien.engine.portrait import Portrait
 
@@ -26,8 +27,8 @@ LIFETIME_S: Final = 3600.0
 """An uploaded portrait that nobody used for this long is forgotten."""
 
 
-PICTURE_SIZE: Final = 512
-"""Width and height of the still that a page shows, in pixels."""
+STILL_SIDE: Final = 1024
+"""The longer side of the still that a page shows, in pixels, at most."""
 
 
 class UnknownPortrait(MienError):
@@ -65,10 +66,13 @@ class PortraitShelf:
     def __init__(
         self,
         *,
+        size: Size = DEFAULT_SIZE,
         uploads: int = UPLOADS,
         lifetime_s: float = LIFETIME_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Get ready. size: width and height of the pictures that sessions show."""
+        self.size = size
         self._capacity = uploads
         self._lifetime_s = lifetime_s
         self._clock = clock
@@ -122,8 +126,13 @@ class PortraitShelf:
             return self._opened[portrait_id]
 
     def picture(self, portrait_id: str) -> bytes:
-        """Return the portrait at rest as a JPEG. Raises UnknownPortrait."""
-        return encode_jpeg(self.open(portrait_id).picture, size=PICTURE_SIZE)
+        """Return the portrait at rest, as a session's first picture shows it, as a JPEG.
+
+        Raises UnknownPortrait.
+        """
+        portrait = self.open(portrait_id)
+        left, top, width, height = shown_window(portrait.landmarks, portrait.size, self.size)
+        return encode_jpeg(portrait.picture[top : top + height, left : left + width], size=self.size)
 
     def _forget_old(self) -> None:
         oldest_allowed = self._clock() - self._lifetime_s
@@ -132,10 +141,10 @@ class PortraitShelf:
                 del self._uploads[portrait_id]
 
 
-def encode_jpeg(picture: NDArray[np.uint8], *, size: int) -> bytes:
-    """Return RGB uint8[H, W, 3] as a JPEG that fits a square of `size` pixels."""
+def encode_jpeg(picture: NDArray[np.uint8], *, size: Size) -> bytes:
+    """Return RGB uint8[H, W, 3] as a JPEG of at most this width and height, and of STILL_SIDE."""
     image = Image.fromarray(picture)
-    image.thumbnail((size, size), Image.Resampling.LANCZOS)
+    image.thumbnail((min(size[0], STILL_SIDE), min(size[1], STILL_SIDE)), Image.Resampling.LANCZOS)
     buffer = BytesIO()
     image.save(buffer, "JPEG", quality=88)
     return buffer.getvalue()

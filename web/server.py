@@ -116,6 +116,7 @@ class Door:
                     "intensity": HIGHEST_INTENSITY,
                     "mouth_gain": WIDEST_MOUTH_GAIN,
                     "sizes": list(SIZES),
+                    "size": list(self.shelf.size),
                 },
             },
             headers={"Cache-Control": "no-store"},

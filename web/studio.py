@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.errors import MienError, NoFace, PhotoError, SeveralFaces
+from mien.engine.framing import DEFAULT_SIZE, Size
 from mien.engine.landmarks import FaceLandmarks
 from mien.engine.photo import open_photo
 from mien.engine.portrait import Portrait
@@ -51,13 +52,20 @@ class ChooseFace(SeveralFaces):
         self.picture = picture
 
 
-def make_portrait(source: bytes | Path, landmarker: Landmarker, *, face: int | None, name: str) -> Portrait:
-    """Turn a photo into a portrait. `face` chooses among several, the largest being 0.
+def make_portrait(
+    source: bytes | Path,
+    landmarker: Landmarker,
+    *,
+    face: int | None,
+    name: str,
+    size: Size = DEFAULT_SIZE,
+) -> Portrait:
+    """Turn a photo into a portrait of this width and height. `face` chooses among several, 0 the largest.
 
     Raises PhotoError in all its kinds.
     """
     picture = open_photo(source)
-    return prepare_portrait(picture, _choose(landmarker.detect(picture), face, picture), name=name)
+    return prepare_portrait(picture, _choose(landmarker.detect(picture), face, picture), name=name, size=size)
 
 
 class Studio:
@@ -66,7 +74,15 @@ class Studio:
     The landmarker is opened with the first photo. `close` ends the thread.
     """
 
-    def __init__(self, open_landmarker: Callable[[], Landmarker], *, waiting: int = WAITING) -> None:
+    def __init__(
+        self,
+        open_landmarker: Callable[[], Landmarker],
+        *,
+        size: Size = DEFAULT_SIZE,
+        waiting: int = WAITING,
+    ) -> None:
+        """Get ready. size: width and height of the pictures that sessions will show."""
+        self._size = size
         self._open_landmarker = open_landmarker
         self._landmarker: Landmarker | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="studio")
@@ -91,7 +107,7 @@ class Studio:
     def _prepare(self, photo: bytes, face: int | None, name: str) -> Portrait:
         if self._landmarker is None:
             self._landmarker = self._open_landmarker()
-        return make_portrait(photo, self._landmarker, face=face, name=name)
+        return make_portrait(photo, self._landmarker, face=face, name=name, size=self._size)
 
 
 def _choose(faces: list[FaceLandmarks], wanted: int | None, picture: NDArray[np.uint8]) -> FaceLandmarks:

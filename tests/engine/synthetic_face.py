@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.framing import DEFAULT_SIZE, Size
 from mien.engine.head import HeadModel, load_head
 from mien.engine.head_fit import rotation_about
 from mien.engine.landmarks import FaceLandmarks
@@ -31,8 +32,8 @@ class SyntheticPhoto:
     picture: NDArray[np.uint8]
     face: FaceLandmarks
 
-    def portrait(self, name: str = "synthetic") -> Portrait:
-        return prepare_portrait(self.picture, self.face, name=name)
+    def portrait(self, name: str = "synthetic", size: Size = DEFAULT_SIZE) -> Portrait:
+        return prepare_portrait(self.picture, self.face, name=name, size=size)
 
 
 def draw_photo(

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -5,6 +7,7 @@ from synthetic_face import draw_photo
 
 from mien.engine.errors import BackendUnavailable, ConfigError
 from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP
+from mien.engine.framing import shown_window
 from mien.engine.motion import CHANNELS, INDEX, neutral_motion
 from mien.engine.portrait import Portrait
 from mien.engine.renderer import open_renderer
@@ -67,6 +70,38 @@ def test_rest_is_the_photo_with_parted_lips_too(smiling: Portrait) -> None:
     assert smiling.lips_parted
     drawn = RigRenderer(smiling).render(neutral_motion(1)[0])
     assert np.abs(drawn.astype(int) - smiling.picture).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(256, 256), (720, 720), (360, 640), (640, 360)])
+def test_portraits_of_any_shape_rest_move_and_come_back_from_a_file(
+    size: tuple[int, int], tmp_path: Path
+) -> None:
+    tall = draw_photo().portrait(size=size)
+    assert tall.size == size
+    renderer = RigRenderer(tall)
+    rest = renderer.render(neutral_motion(1)[0])
+    assert rest.shape == (size[1], size[0], 3)
+    assert np.abs(rest.astype(int) - tall.picture).max() <= 1
+    talking = motion_of(jawOpen=0.4, headYaw=0.2, headRoll=0.1)
+    drawn = renderer.render(talking)
+    assert np.abs(drawn.astype(int) - tall.picture).mean() > 2
+    # The picture's border stays where it is.
+    np.testing.assert_array_equal(drawn[0], rest[0])
+    np.testing.assert_array_equal(drawn[:, -1], rest[:, -1])
+    tall.save(tmp_path / "tall.mien")
+    again = RigRenderer(Portrait.load(tmp_path / "tall.mien")).render(talking)
+    assert np.abs(again.astype(int) - drawn).max() <= 8  # movements are stored in 16 bits
+
+
+@pytest.mark.parametrize("size", [(288, 512), (512, 288)])
+def test_another_shape_than_the_portraits_shows_a_part_of_it(
+    portrait: Portrait, size: tuple[int, int]
+) -> None:
+    drawn = RigRenderer(portrait, size=size).render(neutral_motion(1)[0])
+    left, top, width, height = shown_window(portrait.landmarks, portrait.size, size)
+    assert (width, height) == size
+    shown = portrait.picture[top : top + height, left : left + width]
+    assert np.abs(drawn.astype(int) - shown).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -215,7 +250,7 @@ def test_parted_lips_close_while_speaking(smiling: Portrait) -> None:
 
 
 def test_half_size_is_the_same_picture_smaller(portrait: Portrait, renderer: RigRenderer) -> None:
-    small = RigRenderer(portrait, size=256)
+    small = RigRenderer(portrait, size=(256, 256))
     assert small.size == (256, 256)
     drawn = small.render(motion_of(jawOpen=0.3)).astype(int)
     full = renderer.render(motion_of(jawOpen=0.3)).astype(int)
@@ -224,8 +259,8 @@ def test_half_size_is_the_same_picture_smaller(portrait: Portrait, renderer: Rig
     assert np.abs(drawn - halved).max() <= 1
 
 
-@pytest.mark.parametrize("size", [0, 255, 1024, -2])
-def test_impossible_sizes_are_refused(portrait: Portrait, size: int) -> None:
+@pytest.mark.parametrize("size", [(0, 512), (512, 255), (4096, 2048), (-2, -2), (62, 64)])
+def test_impossible_sizes_are_refused(portrait: Portrait, size: tuple[int, int]) -> None:
     with pytest.raises(ConfigError):
         RigRenderer(portrait, size=size)
 
@@ -236,7 +271,7 @@ def test_wrong_motion_is_refused(renderer: RigRenderer) -> None:
 
 
 def test_renderer_is_opened_by_name(portrait: Portrait) -> None:
-    opened = open_renderer(portrait, "rig", 128)
+    opened = open_renderer(portrait, "rig", (128, 128))
     assert opened.size == (128, 128)
     opened.close()
     opened.close()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mien.engine.animator import VideoFrame
 from mien.engine.emotion import Style
+from mien.engine.framing import Size
 from mien.engine.motion import CHANNELS, MotionWindow
 from mien.engine.timebase import SAMPLES_PER_FRAME
 from mien.streaming.lobby import Lobby
@@ -30,8 +31,8 @@ FULL_LEVEL = 0.25
 class BarFace:
     """Draws a bar as high as the frame's sound is loud: what is heard can be read from the picture."""
 
-    def __init__(self, size: int = SIZE) -> None:
-        self.size = (size, size)
+    def __init__(self, size: Size | None = None) -> None:
+        self.size = size or (SIZE, SIZE)
         self.mouth_gain = 1.0
         self.style = Style()
         self.closed = 0

@@ -21,7 +21,7 @@ from mien.streaming.intake import PlaybackResampler
 from mien.streaming.lobby import Lobby
 from mien.streaming.session import SessionSettings
 
-PORTRAIT, SIZE = "iris", 256
+PORTRAIT, SIDE = "iris", 256
 SILENT_S, SPEECH_S = 1.5, 4.0
 
 Luma = NDArray[np.float32]
@@ -59,7 +59,7 @@ def play(sound: NDArray[np.float32], mouth: Mouth, animator: Animator) -> NDArra
     """Return the mouth's opening in every frame that the engine makes of the sound, without any network."""
     whole = sound[: len(sound) // 1920 * 1920]
     heard, _ = decimate(whole, DecimationState())
-    return np.array([mouth.opening(f.i420[:SIZE].astype(np.float32)) for f in animator.push(heard)])
+    return np.array([mouth.opening(f.i420[:SIDE].astype(np.float32)) for f in animator.push(heard)])
 
 
 class Watcher(Caller):
@@ -70,19 +70,19 @@ class Watcher(Caller):
         self.mouth = mouth
 
     def read(self, frame: av.VideoFrame) -> float:
-        return self.mouth.opening(frame.to_ndarray()[:SIZE].astype(np.float32))
+        return self.mouth.opening(frame.to_ndarray()[:SIDE].astype(np.float32))
 
 
 @pytest.mark.slow
 async def test_the_mouth_moves_with_the_words_and_rests_in_silence() -> None:
     def renderer() -> Renderer:
-        return open_renderer(open_builtin(PORTRAIT), size=SIZE)
+        return open_renderer(open_builtin(PORTRAIT), size=(SIDE, SIDE))
 
     def make(settings: SessionSettings) -> Animator:
         return Animator(renderer(), Performer(seed=1))
 
     lobby, mouth = Lobby(make, 1), Mouth(renderer())
-    settings = SessionSettings(portrait=PORTRAIT, size=SIZE)
+    settings = SessionSettings(portrait=PORTRAIT, size=(SIDE, SIDE))
     caller = Watcher(Microphone(speech()), mouth)
     async with call(lobby, settings, caller) as (_, seen_by):
         async with asyncio.timeout(60):

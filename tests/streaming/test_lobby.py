@@ -15,7 +15,7 @@ from mien.streaming.lobby import Lobby, ServerClosing, ServerFull
 from mien.streaming.peer import OfferRefused
 from mien.streaming.session import SessionSettings
 
-SETTINGS = SessionSettings(portrait="bar", size=128)
+SETTINGS = SessionSettings(portrait="bar", size=(128, 128))
 
 
 async def test_a_full_lobby_says_when_to_come_back() -> None:

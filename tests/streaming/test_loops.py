@@ -14,7 +14,7 @@ from mien.streaming.session import SessionSettings, SessionStats
 
 async def converse() -> tuple[int, float, SessionStats]:
     lobby = Lobby(lambda settings: BarFace(settings.size), 1)
-    settings = SessionSettings(portrait="bar", size=128)
+    settings = SessionSettings(portrait="bar", size=(128, 128))
     async with call(lobby, settings, Microphone(syllables(5, 48_000))) as (session, caller):
         async with asyncio.timeout(10):
             while len(caller.seen.pictures) < 40:  # noqa: ASYNC110

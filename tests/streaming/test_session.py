@@ -19,7 +19,7 @@ from mien.streaming.pipeline import Mode
 from mien.streaming.session import Event, Session, SessionSettings, SpeechBacklog, WrongMode
 from mien.streaming.synthesis import TextRefused
 
-SETTINGS = SessionSettings(portrait="bar", size=128)
+SETTINGS = SessionSettings(portrait="bar", size=(128, 128))
 
 
 class ToneSynthesizer:
@@ -179,7 +179,7 @@ async def test_a_second_offer_of_the_same_peer_goes_on_with_the_session(lobby: L
 
 
 async def test_text_is_said_and_events_tell_when(lobby: Lobby) -> None:
-    settings = SessionSettings(portrait="bar", size=128, mode=Mode.SAY)
+    settings = SessionSettings(portrait="bar", size=(128, 128), mode=Mode.SAY)
     async with call(lobby, settings, Microphone(syllables(10, 48_000))) as (session, caller):
         events: list[Event] = []
         reader = asyncio.create_task(gather_events(session, events))
@@ -196,7 +196,7 @@ async def test_text_is_said_and_events_tell_when(lobby: Lobby) -> None:
 
 
 async def test_an_interruption_ends_speech_on_the_wire(lobby: Lobby) -> None:
-    settings = SessionSettings(portrait="bar", size=128, mode=Mode.SAY)
+    settings = SessionSettings(portrait="bar", size=(128, 128), mode=Mode.SAY)
     async with call(lobby, settings, None) as (session, caller):
         events: list[Event] = []
         reader = asyncio.create_task(gather_events(session, events))
@@ -235,7 +235,7 @@ async def test_modes_and_controls_change_while_it_runs(lobby: Lobby, faces: list
 
 async def test_what_cannot_be_done_is_refused_with_its_remedy(lobby: Lobby) -> None:
     with pytest.raises(ConfigError, match="size"):
-        SessionSettings(portrait="bar", size=500)
+        SessionSettings(portrait="bar", size=(500, 501))
     with pytest.raises(ConfigError, match="gain"):
         SessionSettings(portrait="bar", mouth_gain=-1)
     async with call(lobby, SETTINGS, None) as (session, _):

@@ -37,6 +37,13 @@ class SmallPortrait:
 
     name: str = "Anna"
     picture: NDArray[np.uint8] = field(default_factory=lambda: np.full((64, 64, 3), 90, np.uint8))
+    landmarks: NDArray[np.float32] = field(
+        default_factory=lambda: np.linspace(10, 50, 478 * 3, dtype=np.float32).reshape(478, 3)
+    )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.picture.shape[1], self.picture.shape[0]
 
 
 PORTRAITS = {name.lower(): SmallPortrait(name) for name in ("Anna", "Ben")}
@@ -142,7 +149,7 @@ def counting_landmarker() -> type[CountingLandmarker]:
 def preparing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let photos become small portraits at once."""
     monkeypatch.setattr(
-        studio, "prepare_portrait", lambda picture, face, name: SmallPortrait(name=name, picture=picture)
+        studio, "prepare_portrait", lambda picture, face, name, size: SmallPortrait(name, picture)
     )
 
 
@@ -161,7 +168,7 @@ def lobby() -> NotingLobby:
 @pytest.fixture
 def client(shelf: PortraitShelf, lobby: NotingLobby, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setattr(
-        studio, "prepare_portrait", lambda picture, face, name: SmallPortrait(name=name, picture=picture)
+        studio, "prepare_portrait", lambda picture, face, name, size: SmallPortrait(name, picture)
     )
     config = DoorConfig(
         upload_bytes=200_000, hosts={"localhost", "testserver"}, origins=("https://friend.example",)

@@ -111,7 +111,7 @@ def test_render_writes_a_film(tmp_path: Path, speech: Path, opened: dict[str, An
         "--mouth-gain",
         "0.5",
         "--size",
-        "256",
+        "256x320",
         "--crf",
         "30",
     ]
@@ -124,7 +124,7 @@ def test_render_writes_a_film(tmp_path: Path, speech: Path, opened: dict[str, An
     assert opened["portrait"] == "anna"
     assert opened["style"] == Style(Emotion.HAPPY, 2.0)
     assert opened["mouth_gain"] == 0.5
-    assert opened["size"] == 256
+    assert opened["size"] == (256, 320)
     assert opened["face"].closed
 
 

@@ -596,9 +596,9 @@ def test_a_real_face_says_a_text(visit: Callable[..., Visit]) -> None:
     portrait = shelf.open(shelf.cards()[0].id)
 
     def make_face(settings: SessionSettings) -> Animator:
-        return open_animator(shelf.open(settings.portrait), size=256, style=settings.style, seed=1)
+        return open_animator(shelf.open(settings.portrait), size=(256, 256), style=settings.style, seed=1)
 
-    boxes = [box_of(portrait.landmarks, names, 256 / portrait.size) for names in (LIPS, FOREHEAD)]
+    boxes = [box_of(portrait.landmarks, names, 256 / portrait.size[0]) for names in (LIPS, FOREHEAD)]
     with open_rooms(make_face, shelf, Studio(lambda: None), 1, HibariSynthesizer()) as house:  # type: ignore[arg-type, return-value]
         here = visit(house)
         here.page.check("input[value=say]")

@@ -40,7 +40,7 @@ def test_session_from_offer_to_bye(client: TestClient, lobby: Any) -> None:
         assert socket.receive_json()["type"] == "answer"
         (session,) = lobby.made
         assert session.settings.mode is Mode.MIRROR
-        assert session.settings.size == 256
+        assert session.settings.size == (256, 256)
         assert session.settings.style == Style(Emotion.HAPPY, 2.5)
         assert session.settings.mouth_gain == 0.5
         socket.send_json({"type": "say", "text": " Hello. "})
@@ -247,7 +247,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 def test_messages_take_their_defaults() -> None:
     offer = parse_message(json.dumps(OFFER))
     assert isinstance(offer, Offer)
-    assert offer.settings.size == 512
+    assert offer.settings.size is None
     assert offer.settings.style == Style()
     assert parse_message('{"type": "say", "text": "Zoë\\n✓"}') == Say("Zoë\n✓")
 

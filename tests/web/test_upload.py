@@ -30,7 +30,7 @@ def test_photo_becomes_a_face_that_rests_as_the_photo(
         card = answer.json()["portrait"]
         shown = Image.open(BytesIO(client.get("/" + card["picture"]).content))
     assert shown.size == (512, 512)
-    renderer = open_renderer(shelf.open(card["id"]), size=512)
+    renderer = open_renderer(shelf.open(card["id"]), size=(512, 512))
     first = renderer.render(np.zeros(60, np.float32))
     renderer.close()
     assert np.abs(first.astype(int) - np.asarray(shown)).mean() < 3  # the still is a JPEG

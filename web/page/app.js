@@ -54,7 +54,6 @@ async function start() {
   session.open(track, {
     portrait: picker.chosen?.id ?? "",
     mode,
-    size: 512,
     ...controls.style,
     mouth_gain: controls.mouthGain,
   });
@@ -389,6 +388,8 @@ async function load() {
   try {
     const health = await fetchJson("v1/health");
     canSpeak = health.speech;
+    const [width, height] = health.limits.size;
+    document.documentElement.style.setProperty("--shape", String(width / height));
     byId("version").textContent = `mien ${health.version}`;
     byId("text").maxLength = health.limits.text_characters;
     byId("say").disabled = !canSpeak;
