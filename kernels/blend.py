@@ -2,7 +2,7 @@
 
 rest: float32[N, 3]     where vertices lie at zero weights, in pixels, z away from the viewer
 starts: int64[K + 1]    shape k owns rows starts[k] to starts[k + 1] of `rows` and `deltas`
-rows: int32[M]          the vertex that each row moves
+rows: int32[M]          the vertex that each row moves, ascending within each shape
 deltas: float32[M, 3]   by how much at weight 1
 weights: float32[K]
 """
@@ -10,6 +10,7 @@ weights: float32[K]
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.kernels import device
 from mien.kernels.native import COUNT, array_of, native
 
 _FLOATS = array_of(np.float32)
@@ -29,9 +30,20 @@ def blend(
     positions: NDArray[np.float32],
 ) -> None:
     """Fill positions, float32[N, 3], with rest + the weighted sum of shapes, in the shapes' order."""
-    if positions.shape != rest.shape or len(starts) != len(weights) + 1 or starts[-1] != len(rows):
-        raise ValueError("positions, starts, rows and weights do not belong together")
-    _blend(rest, len(rest), starts, rows, deltas, weights, len(weights), positions)
+    vertices, shapes = len(rest), len(weights)
+    device.require("rest", rest, np.float32, vertices, 3)
+    device.require("starts", starts, np.int64, shapes + 1)
+    device.require("rows", rows, np.int32, len(rows))
+    device.require("deltas", deltas, np.float32, len(rows), 3)
+    device.require("weights", weights, np.float32, shapes)
+    device.require("positions", positions, np.float32, vertices, 3)
+    if device.on_device(rest, starts, rows, deltas, weights, positions):
+        arguments = (rest, vertices, starts, rows, deltas, len(rows), weights, shapes, positions)
+        device.launch("blend", "blend", (vertices, 1, 1), *arguments, block=device.ROW)
+        return
+    if starts[-1] != len(rows):
+        raise ValueError(f"starts ends at {starts[-1]}, not at {len(rows)}, the number of rows")
+    _blend(rest, vertices, starts, rows, deltas, weights, shapes, positions)
 
 
 def turn(
@@ -45,9 +57,17 @@ def turn(
 
     rotation: float32[3, 3]; pivot, shift: float32[3].
     """
-    if share.shape != (len(positions),):
-        raise ValueError(f"share has the shape {share.shape}, not ({len(positions)},)")
-    _turn(positions, len(positions), share, rotation, pivot, shift)
+    vertices = len(positions)
+    device.require("positions", positions, np.float32, vertices, 3)
+    device.require("share", share, np.float32, vertices)
+    device.require("rotation", rotation, np.float32, 3, 3)
+    device.require("pivot", pivot, np.float32, 3)
+    device.require("shift", shift, np.float32, 3)
+    if device.on_device(positions, share, rotation, pivot, shift):
+        arguments = (positions, vertices, share, rotation, pivot, shift)
+        device.launch("blend", "turn", (vertices, 1, 1), *arguments, block=device.ROW)
+        return
+    _turn(positions, vertices, share, rotation, pivot, shift)
 
 
 def blend_reference(

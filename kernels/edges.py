@@ -7,11 +7,10 @@ box: left, top, right, bottom in pixels, the last two not included
 The outermost pixels of the picture are left alone.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.kernels import device
 from mien.kernels.native import COUNT, SINGLE, array_of, native
 
 _PLANE = array_of(np.float32)
@@ -29,8 +28,13 @@ def spread_map(
     box: tuple[int, int, int, int],
 ) -> None:
     """Carry the map one pixel beyond what was drawn, in place: soft edges then mix skin with skin."""
-    _check_shapes(depth.shape, map_x, map_y)
-    _spread_map(map_x, map_y, depth, *depth.shape, np.array(box, np.int64))
+    height, width = _check_planes(depth=depth, map_x=map_x, map_y=map_y)
+    if device.on_device(map_x, map_y, depth):
+        left, top, columns, rows = _sizes((height, width), box)
+        arguments = (map_x, map_y, depth, width, left, top, columns, rows)
+        device.launch("edges", "spread_map", (columns, rows, 1), *arguments)
+        return
+    _spread_map(map_x, map_y, depth, height, width, np.array(box, np.int64))
 
 
 def soften_jumps(
@@ -45,9 +49,15 @@ def soften_jumps(
 
     That is where one piece of skin passes before another: lids, lips, nose and jaw.
     """
-    _check_shapes(map_x.shape, map_y)
-    _check_shapes((*map_x.shape, 3), picture, source)
-    _soften_jumps(picture, source, map_x, map_y, *map_x.shape, np.array(box, np.int64), jump)
+    height, width = _check_planes(map_x=map_x, map_y=map_y)
+    device.require("picture", picture, np.uint8, height, width, 3)
+    device.require("source", source, np.uint8, height, width, 3)
+    if device.on_device(picture, source, map_x, map_y):
+        left, top, columns, rows = _sizes((height, width), box)
+        arguments = (picture, source, map_x, map_y, width, left, top, columns, rows, float(jump))
+        device.launch("edges", "soften_jumps", (columns, rows, 1), *arguments)
+        return
+    _soften_jumps(picture, source, map_x, map_y, height, width, np.array(box, np.int64), jump)
 
 
 def spread_map_reference(
@@ -102,10 +112,19 @@ def soften_jumps_reference(
     picture[chosen] = (np.asarray(total) // 16).astype(np.uint8)[chosen]
 
 
-def _check_shapes(shape: tuple[int, ...], *arrays: NDArray[Any]) -> None:
-    for array in arrays:
-        if array.shape != shape:
-            raise ValueError(f"an array has the shape {array.shape}, not {shape}")
+def _check_planes(**planes: NDArray[np.float32]) -> tuple[int, int]:
+    """Return the height and width that all of them have."""
+    first, plane = next(iter(planes.items()))
+    height, width = device.sides(first, plane)
+    for name, other in planes.items():
+        device.require(name, other, np.float32, height, width)
+    return height, width
+
+
+def _sizes(shape: tuple[int, ...], box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """Return left, top, width and height of the box within the outermost pixels."""
+    rows, columns = _within(shape, box)
+    return columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start
 
 
 def _within(shape: tuple[int, ...], box: tuple[int, int, int, int]) -> tuple[slice, slice]:

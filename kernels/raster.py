@@ -5,14 +5,17 @@ its whole-number coordinates. triangles: int32[T, 3], both windings are drawn. d
 +inf where nothing has been drawn; a point is drawn where it is nearer than what is there. All outputs
 are changed in place, and triangles are drawn in order, so equal depths keep the first.
 
-Every operation has a `*_reference` in plain NumPy that gives the same bits.
+Every operation has a `*_reference` in plain NumPy that gives the same bits, on the CPU and on a device.
+There, attributes and texture take H * W * 8 bytes of CuPy's pool for the time of their launches.
 """
 
 from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.kernels import device
 from mien.kernels.native import COUNT, array_of, native
 
 EDGE = 1e-5
@@ -20,6 +23,12 @@ EDGE = 1e-5
 
 SLIVER = 1e-8
 """Triangles of a smaller doubled area, in pixels squared, are not drawn."""
+
+LANES: Final = 8
+"""Threads of a device that share the pixels of one triangle."""
+
+_BY_TRIANGLE: Final = (LANES, 32, 1)
+"""Threads in a block of the kernels that go through triangles."""
 
 _PLANE = array_of(np.float32)
 _TRIANGLES = array_of(np.int32)
@@ -35,7 +44,13 @@ def raster_coverage(
     positions: NDArray[np.float32], triangles: NDArray[np.int32], coverage: NDArray[np.uint8]
 ) -> None:
     """Set coverage, uint8[H, W], to 255 under every triangle."""
-    _coverage(positions, triangles, len(triangles), coverage, *coverage.shape)
+    count, shape = len(triangles), device.sides("coverage", coverage)
+    _check_mesh(positions, triangles)
+    device.require("coverage", coverage, np.uint8, *shape)
+    if not device.on_device(positions, triangles, coverage):
+        _coverage(positions, triangles, count, coverage, *shape)
+        return
+    _launch_triangles("raster_coverage", *(positions, len(positions), triangles, count, coverage, *shape))
 
 
 def raster_attributes(
@@ -46,10 +61,19 @@ def raster_attributes(
     depth: NDArray[np.float32],
 ) -> None:
     """Interpolate attributes, float32[N, K], into picture, float32[H, W, K], behind the depth buffer."""
-    channels = attributes.shape[1]
-    _check_shape(picture, (*depth.shape, channels))
-    _check_shape(attributes, (len(positions), channels))
-    _attributes(positions, triangles, len(triangles), attributes, channels, picture, depth, *depth.shape)
+    channels, shape = attributes.shape[-1], device.sides("depth", depth)
+    _check_mesh(positions, triangles)
+    device.require("attributes", attributes, np.float32, len(positions), channels)
+    device.require("picture", picture, np.float32, *shape, channels)
+    device.require("depth", depth, np.float32, *shape)
+    if not device.on_device(positions, triangles, attributes, picture, depth):
+        _attributes(positions, triangles, len(triangles), attributes, channels, picture, depth, *shape)
+        return
+    keys = _nearest(positions, triangles, depth)
+    _launch_pixels(
+        "raster_attributes",
+        *(positions, len(positions), triangles, attributes, channels, keys, picture, depth, *shape),
+    )
 
 
 def raster_texture(
@@ -61,10 +85,18 @@ def raster_texture(
     depth: NDArray[np.float32],
 ) -> None:
     """Interpolate texture, float32[N, 2], into two planes float32[H, W], behind the depth buffer."""
-    _check_shape(map_x, depth.shape)
-    _check_shape(map_y, depth.shape)
-    _check_shape(texture, (len(positions), 2))
-    _texture(positions, triangles, len(triangles), texture, map_x, map_y, depth, *depth.shape)
+    shape = device.sides("depth", depth)
+    _check_mesh(positions, triangles)
+    device.require("texture", texture, np.float32, len(positions), 2)
+    for name, plane in (("map_x", map_x), ("map_y", map_y), ("depth", depth)):
+        device.require(name, plane, np.float32, *shape)
+    if not device.on_device(positions, triangles, texture, map_x, map_y, depth):
+        _texture(positions, triangles, len(triangles), texture, map_x, map_y, depth, *shape)
+        return
+    keys = _nearest(positions, triangles, depth)
+    _launch_pixels(
+        "raster_texture", *(positions, len(positions), triangles, texture, keys, map_x, map_y, depth, *shape)
+    )
 
 
 def raster_coverage_reference(
@@ -111,9 +143,30 @@ def raster_texture_reference(
     map_x[:], map_y[:] = maps[..., 0], maps[..., 1]
 
 
-def _check_shape(array: NDArray[np.float32], shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise ValueError(f"an array has the shape {array.shape}, not {shape}")
+def _check_mesh(positions: NDArray[np.float32], triangles: NDArray[np.int32]) -> None:
+    device.require("positions", positions, np.float32, len(positions), 3)
+    device.require("triangles", triangles, np.int32, len(triangles), 3)
+
+
+def _nearest(positions: Any, triangles: Any, depth: Any) -> Any:
+    """Return, on the device, a key a pixel: which triangle is nearest there, if any."""
+    keys = device.allocate(depth.shape, np.uint64)
+    _launch_pixels("raster_begin", *(depth, keys, *depth.shape))
+    _launch_triangles(
+        "raster_nearest", *(positions, len(positions), triangles, len(triangles), keys, *depth.shape)
+    )
+    return keys
+
+
+def _launch_triangles(function: str, *arguments: Any) -> None:
+    """Run a kernel whose fourth argument is the number of triangles."""
+    device.launch("raster", function, (LANES, arguments[3], 1), *arguments, block=_BY_TRIANGLE)
+
+
+def _launch_pixels(function: str, *arguments: Any) -> None:
+    """Run a kernel whose last arguments are height and width."""
+    height, width = arguments[-2:]
+    device.launch("raster", function, (width, height, 1), *arguments)
 
 
 def _interpolate(

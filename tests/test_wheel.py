@@ -73,6 +73,12 @@ def test_the_wheel_serves_the_page(server: str) -> None:
         assert answer.read().count(b'"id"') >= 3
 
 
+def test_the_wheel_brings_the_cuda_sources(installed: Path) -> None:
+    brought = {path.name for path in installed.glob("lib/python*/site-packages/mien/kernels/*.cu")}
+    assert brought == {path.name for path in (REPOSITORY / "kernels").glob("*.cu")}
+    assert "warp.cu" in brought
+
+
 def test_the_wheel_speaks(installed: Path, tmp_path: Path) -> None:
     film = tmp_path / "hello.mp4"
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
