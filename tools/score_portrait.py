@@ -59,7 +59,7 @@ INTENSITY: Final = 2.0
 STEPS: Final = 11
 """Of a sweep that the landmark model reads."""
 
-SWEEP: Final = 41
+SWEEP: Final = 31
 """Frames of a slow sweep."""
 
 BLOCK: Final = 16
@@ -85,6 +85,9 @@ POSE_RANGES: Final[dict[str, float]] = {
     "gazePitch": 14,
 }
 """How far to either side each pose channel is swept: degrees or face widths."""
+
+ONE_SIDED: Final = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
+"""Shapes whose two sides are two directions, never asked for at once."""
 
 SWAY: Final = 2.0
 """Degrees."""
@@ -216,9 +219,10 @@ def score_stability(subject: Subject) -> Scores:
 
 
 def _same_bytes(subject: Subject) -> bool:
-    """Draw some motions again and again, others between, on this renderer and on a fresh one."""
+    """Draw rest and some motions again and again, others between, on this renderer and on a fresh one."""
     random = np.random.default_rng(3)
     fresh = open_renderer(subject.portrait)
+    rest = subject.draw({})
     same = True
     for _ in range(4):
         motion = random.uniform(-0.2, 0.6, CHANNELS).astype(np.float32)
@@ -226,6 +230,7 @@ def _same_bytes(subject: Subject) -> bool:
         subject.renderer.render(random.uniform(0, 1, CHANNELS).astype(np.float32))
         same &= np.array_equal(subject.renderer.render(motion), first)
         same &= np.array_equal(fresh.render(motion), first)
+        same &= np.array_equal(subject.draw({}), rest)
     fresh.close()
     return bool(same)
 
@@ -264,9 +269,12 @@ def _sway(subject: Subject, axis: str) -> Scores:
 
 
 def sweep_jumps(subject: Subject) -> Iterator[Scores]:
-    """Sweep every channel slowly; yield its largest step against its median one, where steps are seen."""
+    """Sweep every channel slowly, both sides at once; yield its largest step against its median one."""
+    shapes = dict.fromkeys(
+        shape if shape in ONE_SIDED else shape.removesuffix("Left").removesuffix("Right") for shape in SHAPES
+    )
     sweeps: dict[str, list[Case]] = {
-        shape: [{shape: float(weight)} for weight in np.linspace(0, 1, SWEEP)] for shape in SHAPES
+        shape: [{shape: float(weight)} for weight in np.linspace(0, 1, SWEEP)] for shape in shapes
     }
     for name, reach in POSE_RANGES.items():
         sweeps[name] = [{name: float(value)} for value in np.linspace(-reach, reach, SWEEP)]
@@ -292,9 +300,11 @@ def sweep_jumps(subject: Subject) -> Iterator[Scores]:
 
 
 def _block_means(a: Picture, b: Picture) -> NDArray[np.float32]:
-    apart = np.abs(a.astype(np.float32) - b).mean(axis=2)
-    height, width = (side // BLOCK for side in apart.shape)
-    return np.asarray(cv2.resize(apart, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    """Return the mean difference of each square of BLOCK pixels, in grey levels."""
+    apart = cv2.absdiff(a, b).astype(np.float32)
+    height, width = (side // BLOCK for side in apart.shape[:2])
+    blocks = cv2.resize(apart, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(blocks, np.float32).mean(axis=2)
 
 
 # ---- rest
