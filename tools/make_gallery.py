@@ -48,7 +48,7 @@ SHEETS: Final = (
     Sheet("eyes", "a blink in phases, lids and gaze", REST | BLINKS | LIDS | GAZES, "eyes", 5, 260),
     Sheet("poses", "turns, expressions", REST | POSES | EXPRESSIONS, "picture", 6, 220),
 )
-QUALITY: Final = 82
+QUALITY: Final = 76
 
 
 def main() -> None:

@@ -1,0 +1,92 @@
+"""What a viewer must never see: a picture that trembles at rest, a feature that pops."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from synthetic_face import draw_photo
+
+from mien.engine.animator import Animator
+from mien.engine.motion import CHANNELS, INDEX, SHAPES, neutral_motion
+from mien.engine.performer import Performer
+from mien.engine.portrait import Portrait
+from mien.engine.renderer import open_renderer
+from mien.engine.rig_renderer import RigRenderer
+
+Frame = NDArray[np.uint8]
+Motion = NDArray[np.float32]
+
+BLOCK = 16
+STEPS = 13
+DEGREE = np.pi / 180
+
+LARGEST_JUMP = 2.5
+"""A step of a slow sweep may be so many times the median step, and never less than so many grey levels."""
+
+ONE_OF_EACH = [name for name in SHAPES if not name.endswith("Right") or name in ("jawRight", "mouthRight")]
+
+POSES = {
+    "headPitch": 15 * DEGREE,
+    "headYaw": 20 * DEGREE,
+    "headRoll": 15 * DEGREE,
+    "headX": 0.1,
+    "headY": 0.1,
+    "headZ": 0.15,
+    "gazeYaw": 20 * DEGREE,
+    "gazePitch": 14 * DEGREE,
+}
+"""How far to either side each channel is swept."""
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Portrait:
+    return draw_photo().portrait()
+
+
+@pytest.fixture(scope="module")
+def renderer(portrait: Portrait) -> RigRenderer:
+    return RigRenderer(portrait)
+
+
+def motion_of(**values: float) -> Motion:
+    motion = neutral_motion(1)[0]
+    for name, value in values.items():
+        motion[INDEX[name]] = value
+    return motion
+
+
+def block_steps(frames: list[Frame]) -> NDArray[np.float32]:
+    """Return, for each frame but the first, the largest mean change of any square of BLOCK pixels."""
+    steps = []
+    for last, drawn in zip(frames[:-1], frames[1:], strict=True):
+        apart = cv2.absdiff(last, drawn).astype(np.float32)
+        height, width = (side // BLOCK for side in apart.shape[:2])
+        steps.append(np.asarray(cv2.resize(apart, (width, height), interpolation=cv2.INTER_AREA)).max())
+    return np.array(steps, np.float32)
+
+
+def test_constant_motion_is_a_still_video(portrait: Portrait) -> None:
+    animator = Animator(open_renderer(portrait), Performer(seed=0))
+    random = np.random.default_rng(4)
+    for motion in (neutral_motion(1)[0], random.uniform(-0.2, 0.6, CHANNELS).astype(np.float32)):
+        frames = [animator.draw(index, motion).i420 for index in range(4)]
+        animator.draw(4, random.uniform(0, 1, CHANNELS).astype(np.float32))
+        frames.append(animator.draw(5, motion).i420)
+        for frame in frames[1:]:
+            np.testing.assert_array_equal(frame, frames[0])
+
+
+@pytest.mark.parametrize("shape", ONE_OF_EACH)
+def test_no_shape_pops(renderer: RigRenderer, shape: str) -> None:
+    steps = block_steps(
+        [renderer.render(motion_of(**{shape: float(weight)})) for weight in np.linspace(0, 1, STEPS)]
+    )
+    assert steps.max() <= LARGEST_JUMP * max(float(np.median(steps)), 1.0)
+
+
+@pytest.mark.parametrize("channel", POSES)
+def test_no_turn_pops(renderer: RigRenderer, channel: str) -> None:
+    reach = POSES[channel]
+    frames = [renderer.render(motion_of(**{channel: float(v)})) for v in np.linspace(-reach, reach, STEPS)]
+    steps = block_steps(frames)
+    assert steps.max() <= LARGEST_JUMP * max(float(np.median(steps)), 1.0)
