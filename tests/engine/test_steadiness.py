@@ -1,5 +1,7 @@
 """What a viewer must never see: a picture that trembles at rest, a feature that pops."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -58,7 +60,7 @@ def motion_of(**values: float) -> Motion:
 def block_steps(frames: list[Frame]) -> NDArray[np.float32]:
     """Return, for each frame but the first, the largest mean change of any square of BLOCK pixels."""
     steps = []
-    for last, drawn in zip(frames[:-1], frames[1:], strict=True):
+    for last, drawn in pairwise(frames):
         apart = cv2.absdiff(last, drawn).astype(np.float32)
         height, width = (side // BLOCK for side in apart.shape[:2])
         steps.append(np.asarray(cv2.resize(apart, (width, height), interpolation=cv2.INTER_AREA)).max())
