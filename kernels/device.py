@@ -35,12 +35,14 @@ def on_device(*arrays: Any) -> bool:
         return False
     if any(on_host):
         raise TypeError("some arrays are NumPy's and some are not: move them to one place")
-    cupy = sys.modules.get("cupy")
+    cupy: Any = sys.modules.get("cupy")
     for array in arrays:
         if cupy is None or not isinstance(array, cupy.ndarray):
             raise TypeError(f"{type(array).__name__} is neither a NumPy nor a CuPy array")
-        if array.device != cupy.cuda.Device():
-            raise ValueError(f"an array lies on {array.device}, the current one is {cupy.cuda.Device()}")
+    current = cupy.cuda.Device()
+    for array in arrays:
+        if array.device != current:
+            raise ValueError(f"an array lies on {array.device}, the current one is {current}")
     return True
 
 

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from places import EVERYWHERE, Place
 
 from mien.kernels import edges
@@ -48,18 +50,24 @@ def test_smooth_maps_are_left_sharp(place: Place) -> None:
 
 
 @pytest.mark.parametrize("place", EVERYWHERE)
-@pytest.mark.parametrize("shape", [(0, 0), (1, 9), (2, 2), (3, 3)])
-def test_small_pictures_are_their_references(place: Place, shape: tuple[int, int]) -> None:
-    random = np.random.default_rng(0)
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    shape=st.tuples(st.integers(0, 20), st.integers(0, 70)),
+    box=st.tuples(*(st.integers(-4, 74) for _ in range(4))),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_picture_and_any_box_are_as_the_references_say(
+    place: Place, shape: tuple[int, int], box: tuple[int, int, int, int], seed: int
+) -> None:
+    random = np.random.default_rng(seed)
     planes = random.uniform(0, 9, (2, *shape)).astype(np.float32)
-    depth = np.ones(shape, np.float32)
-    depth[1:2, 1:2] = np.inf
+    depth = np.where(random.random(shape) < 0.6, np.inf, 1).astype(np.float32)
     source = random.integers(0, 256, (*shape, 3)).astype(np.uint8)
-    picture, drawn, expected = source.copy(), planes.copy(), planes.copy()
-    place(edges.spread_map, drawn[0], drawn[1], depth, (0, 0, 9, 9))
-    edges.spread_map_reference(expected[0], expected[1], depth, (0, 0, 9, 9))
+    drawn, expected = planes.copy(), planes.copy()
+    place(edges.spread_map, drawn[0], drawn[1], depth, box)
+    edges.spread_map_reference(expected[0], expected[1], depth, box)
     np.testing.assert_array_equal(drawn, expected)
-    place(edges.soften_jumps, picture, source, planes[0], planes[1], (0, 0, 9, 9), 0.5)
-    softened = source.copy()
-    edges.soften_jumps_reference(softened, source, planes[0], planes[1], (0, 0, 9, 9), 0.5)
+    picture, softened = source.copy(), source.copy()
+    place(edges.soften_jumps, picture, source, planes[0], planes[1], box, 3.2)
+    edges.soften_jumps_reference(softened, source, planes[0], planes[1], box, 3.2)
     np.testing.assert_array_equal(picture, softened)

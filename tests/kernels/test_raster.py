@@ -2,6 +2,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from places import DEVICES, EVERYWHERE, Place, on_cpu
 
@@ -62,6 +64,30 @@ def test_texture_is_its_reference(seed: int, place: Place) -> None:
         planes = (np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32), begun(seed))
         at(function, positions, triangles, texture, *planes)
         results.append(planes)
+    for drawn, expected in zip(*results, strict=True):
+        np.testing.assert_array_equal(drawn, expected)
+
+
+@pytest.mark.parametrize("place", EVERYWHERE)
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    shape=st.tuples(st.integers(0, 40), st.integers(0, 90)),
+    count=st.integers(0, 60),
+    channels=st.integers(0, 5),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_any_picture_and_any_mesh_are_as_the_reference_says(
+    place: Place, shape: tuple[int, int], count: int, channels: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    positions, triangles, _ = fuzz(seed)
+    triangles = np.ascontiguousarray(triangles[:count])
+    attributes = random.normal(size=(len(positions), channels)).astype(np.float32)
+    results = []
+    for function, at in ((raster.raster_attributes, place), (raster.raster_attributes_reference, on_cpu)):
+        picture, depth = np.zeros((*shape, channels), np.float32), np.full(shape, np.inf, np.float32)
+        at(function, positions, triangles, attributes, picture, depth)
+        results.append((picture, depth))
     for drawn, expected in zip(*results, strict=True):
         np.testing.assert_array_equal(drawn, expected)
 
