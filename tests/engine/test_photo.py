@@ -3,7 +3,10 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 import tracemalloc
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +22,7 @@ from mien.engine.photo import (
     BACKDROP,
     MAXIMUM_BYTES,
     MAXIMUM_PIXELS_WHOLE,
+    MAXIMUM_SCANS,
     MAXIMUM_SIDE,
     MINIMUM_SIDE,
     open_photo,
@@ -213,15 +217,30 @@ def test_large_photo_is_reduced() -> None:
 
 
 def png(header: bytes, pixels: bytes) -> bytes:
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def png_of(width: int, height: int) -> bytes:
     """A PNG that claims any size in a few bytes."""
     return png(struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), zlib.compress(bytes(1000)))
+
+
+def png_with(kind: bytes, body: bytes) -> bytes:
+    """A good PNG with one more chunk after its header."""
+    data = encoded(picture(), "PNG")
+    return data[:33] + png_chunk(kind, body) + data[33:]
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def jpeg_of_scans(count: int, side: int = 128) -> bytes:
+    """A progressive JPEG that repeats its last scan."""
+    data = encoded(Image.new("L", (side, side), 90), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * count + b"\xff\xd9"
 
 
 def _bmp_of(width: int, height: int) -> bytes:
@@ -267,6 +286,15 @@ BAD: dict[str, tuple[Callable[[], bytes], type[PhotoError]]] = {
     "PNG just over": (lambda: png_of(MAXIMUM_PIXELS_WHOLE // 5000 + 1, 5000), PictureTooLarge),
     "PNG of no width": (lambda: png_of(0, 500), NotAPicture),
     "BMP bomb": (lambda: _bmp_of(30_000, 30_000), PictureTooLarge),
+    "PNG whose text unpacks to 100 MB": (
+        lambda: png_with(b"zTXt", b"a\0\0" + zlib.compress(bytes(100_000_000), 9)),
+        NotAPicture,
+    ),
+    "PNG whose profile unpacks to 100 MB": (
+        lambda: png_with(b"iCCP", b"a\0\0" + zlib.compress(bytes(100_000_000), 9)),
+        NotAPicture,
+    ),
+    "JPEG of many scans": (lambda: jpeg_of_scans(5000), NotAPicture),
     "GIF bomb": (lambda: _gif_of(65_535, 65_535), PictureTooLarge),
     "too many bytes": (lambda: encoded(picture(), "PNG") + bytes(MAXIMUM_BYTES), PictureTooLarge),
     "one pixel": (lambda: encoded(Image.new("RGB", (1, 1)), "PNG"), PictureTooSmall),
@@ -319,6 +347,47 @@ def test_bombs_are_refused_before_decoding(kind: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_scans_that_are_allowed_are_decoded() -> None:
+    assert (open_photo(jpeg_of_scans(MAXIMUM_SCANS - 10)) == 90).all()
+
+
+def test_every_cut_and_every_flip_is_a_picture_or_a_clear_error() -> None:
+    random = np.random.default_rng(2)
+    kinds = [("PNG", {}), ("JPEG", {"progressive": True}), ("WEBP", {}), ("GIF", {}), ("BMP", {})]
+    for kind, options in [*kinds, ("TIFF", {"compression": "tiff_lzw"})]:
+        data = encoded(picture(), kind, **options)
+        for place in random.integers(0, len(data), 15):
+            flipped = bytearray(data)
+            flipped[place] ^= 1 << int(random.integers(8))
+            for spoilt in (data[:place], bytes(flipped)):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # Pillow's remarks on damaged tags
+                    try:
+                        opened = open_photo(spoilt)
+                    except PhotoError:
+                        continue
+                assert opened.dtype == np.uint8
+                assert opened.shape[2] == 3
+
+
+_MEASURE = """
+import sys
+from mien.engine.photo import open_photo
+open_photo(sys.stdin.buffer.read())
+print(next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) // 1024)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads the memory's peak from /proc")
+@pytest.mark.parametrize("mode", ["RGBA", "F"])
+def test_memory_is_bounded_at_the_limit(mode: str) -> None:
+    """The largest pictures of two kinds: 136 MB of pixels each before anything is done."""
+    side = int(MAXIMUM_PIXELS_WHOLE**0.5)
+    data = encoded(Image.new(mode, (side, side)), "TIFF", compression="tiff_lzw")
+    measured = subprocess.run([sys.executable, "-c", _MEASURE], input=data, capture_output=True, check=True)
+    assert int(measured.stdout) < 500  # MB, of which Python with NumPy and Pillow take about 40
 
 
 def test_unreadable_paths(tmp_path: Path) -> None:
