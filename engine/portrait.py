@@ -1,21 +1,23 @@
 """A portrait: one photo, prepared once, ready to be drawn. One file that opens in a moment."""
 
-import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
-from zipfile import BadZipFile, is_zipfile
+from zipfile import is_zipfile
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.errors import AssetError
+from mien.engine.archive import read_archive
+from mien.engine.errors import AssetError, ConfigError
+from mien.engine.framing import LONGEST_SIDE, check_size
 from mien.engine.head import load_head
 from mien.engine.motion import SHAPES
 
-PORTRAIT_FORMAT: Final = 1
-"""Version of a portrait file. A file of a newer one is refused, with advice to update mien."""
+PORTRAIT_FORMAT: Final = 2
+"""Version of a portrait file, raised when its fields or their meaning change. Files of others are refused."""
 
 NEUTRALISER: Final = len(SHAPES)
 """Number of the extra shape that takes the photo's own smile or parted lips away."""
@@ -30,7 +32,40 @@ _PICTURES: Final = (
     "right_eye_white",
 )
 """Fields kept as PNG: smaller than the archive's own compression, and still exact."""
-_LARGEST_FILE: Final = 16 * 1024 * 1024
+_LARGEST_FILE: Final = 32 * 1024 * 1024
+_LARGEST_UNPACKED: Final = 96 * 1024 * 1024
+_FURTHEST: Final = 1e5
+"""No number of a portrait is larger: they are pixels of a picture of at most 1920 a side, or shares of 1."""
+
+_FORMS: Final[dict[str, tuple[str, tuple[int | str, ...]]]] = {
+    "picture": ("uint8", ("height", "width", 3)),
+    "landmarks": ("float32", (478, 3)),
+    "scores": ("float32", (len(SHAPES),)),
+    "pivot": ("float32", (3,)),
+    "vertices": ("float32", ("vertices", 3)),
+    "runs": ("int64", (4,)),
+    "share": ("float32", ("vertices",)),
+    "texture": ("float32", ("vertices", 2)),
+    "delta_starts": ("int64", (len(SHAPES) + 2,)),
+    "delta_rows": ("int32", ("rows",)),
+    "delta_values": ("float32", ("rows", 3)),
+    "face_triangles": ("int32", ("face triangles", 3)),
+    "grid_triangles": ("int32", ("grid triangles", 3)),
+    "mouth_triangles": ("int32", ("mouth triangles", 3)),
+    "mouth_paint": ("float32", ("inside vertices", 3)),
+    "mouth_cavity": ("float32", (3,)),
+    "mouth_photo": ("uint8", ("height", "width")),
+    "teeth_photo": ("uint8", ("height", "width")),
+    "lips_picture": ("uint8", ("lips' height", "lips' width", 3)),
+    "lips_corner": ("int64", (2,)),
+    "left_eye_picture": ("uint8", ("left eye's height", "left eye's width", 3)),
+    "left_eye_white": ("uint8", ("left eye's height", "left eye's width", 3)),
+    "left_eye": ("float32", (7,)),
+    "right_eye_picture": ("uint8", ("right eye's height", "right eye's width", 3)),
+    "right_eye_white": ("uint8", ("right eye's height", "right eye's width", 3)),
+    "right_eye": ("float32", (7,)),
+}
+"""Type and shape of every array. Lengths of the same name are the same."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +83,9 @@ class Portrait:
 
     landmarks: NDArray[np.float32]
     """float32[478, 3]."""
+
+    scores: NDArray[np.float32]
+    """float32[52], 0..1: what the landmark net made of the photo's expression, in the order of SHAPES."""
 
     scale: float
     """Pixels a face width."""
@@ -143,99 +181,109 @@ class Portrait:
 
     @classmethod
     def load(cls, path: Path) -> "Portrait":
-        """Read what `save` wrote. Raises AssetError if the file is missing, damaged, foreign or newer."""
+        """Read what `save` wrote.
+
+        Raises AssetError if the file is missing, damaged, foreign, or was prepared with another mien.
+        """
         found = _read(path)
+        _check_version(path, found)
         try:
-            values = {field.name: _decode_field(field.name, found) for field in fields(cls)}
-            portrait = cls(**values)
-            portrait._check()
-        except (KeyError, ValueError, TypeError, IndexError, cv2.error) as error:
+            portrait = cls(**{field.name: _decode_field(field.name, found) for field in fields(cls)})
+            portrait.check()
+        except (KeyError, ValueError, TypeError, IndexError, ConfigError, cv2.error) as error:
             raise _damaged(path, str(error)) from error
         return portrait
 
-    def _check(self) -> None:
-        """Raise ValueError unless every array has the form that drawing relies on."""
-        count = len(self.vertices)
-        height, width = self.picture.shape[:2]
-        forms: dict[str, tuple[int, ...]] = {
-            "picture": (height, width, 3),
-            "landmarks": (478, 3),
-            "pivot": (3,),
-            "vertices": (count, 3),
-            "runs": (4,),
-            "share": (count,),
-            "texture": (count, 2),
-            "delta_starts": (len(SHAPES) + 2,),
-            "delta_values": (len(self.delta_rows), 3),
-            "mouth_cavity": (3,),
-            "mouth_photo": (height, width),
-            "teeth_photo": (height, width),
-            "lips_corner": (2,),
-            "left_eye": (7,),
-            "right_eye": (7,),
-        }
-        for name, form in forms.items():
-            if getattr(self, name).shape != form:
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, not {form}")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
-                raise ValueError(f"{field.name} is not finite")
-        ordered = np.all(np.diff(self.runs) >= 0) and np.all(np.diff(self.delta_starts) >= 0)
-        ends = self.runs[0] == 0 and self.runs[-1] == count
-        ends = ends and self.delta_starts[0] == 0 and self.delta_starts[-1] == len(self.delta_rows)
-        indices = (self.face_triangles, self.grid_triangles, self.mouth_triangles, self.delta_rows)
-        if not (ordered and ends and all(i.size == 0 or int(i.max()) < count for i in indices)):
-            raise ValueError("its parts do not fit together")
+    def check(self) -> None:
+        """Raise ValueError or ConfigError unless every field has the form that drawing relies on."""
+        lengths = self._check_forms()
+        check_size(self.size)
+        _require(0 < self.scale < _FURTHEST, "scale")
         head = load_head()
-        face, inside = head.part("face").stop, head.mouth_inside()
-        if self.runs[1] != face or self.runs[2] - self.runs[1] != inside.stop - inside.start:
-            raise ValueError("its runs are not those of the head model")
-        for eye, white in (
-            (self.left_eye_picture, self.left_eye_white),
-            (self.right_eye_picture, self.right_eye_white),
-        ):
-            if eye.shape != white.shape:
-                raise ValueError("an eye's pictures differ in size")
-        corner, extent = self.lips_corner, self.lips_picture.shape[1::-1]
-        if corner.min() < 0 or np.any(corner + extent > self.size):
-            raise ValueError("its parts do not fit together")
-        if len(self.mouth_paint) != self.runs[2] - self.runs[1] or not self.scale > 0:
-            raise ValueError("its parts do not fit together")
-        if width % 2 or height % 2:
-            raise ValueError("its parts do not fit together")
+        inside = head.mouth_inside()
+        expected = [0, head.part("face").stop, head.part("face").stop + inside.stop - inside.start]
+        _require(self.runs.tolist() == [*expected, lengths["vertices"]], "runs")
+        _require(lengths["inside vertices"] == expected[2] - expected[1], "mouth_paint")
+        starts = self.delta_starts
+        ends = starts[0] == 0 and starts[-1] == lengths["rows"]
+        _require(bool(ends and np.all(np.diff(starts) >= 0)), "delta_starts")
+        for name in ("face_triangles", "grid_triangles", "mouth_triangles", "delta_rows"):
+            indices = getattr(self, name)
+            _require(indices.size == 0 or 0 <= indices.min() <= indices.max() < lengths["vertices"], name)
+        extent = np.array(self.lips_picture.shape[1::-1])
+        _require(
+            bool(self.lips_corner.min() >= 0 and np.all(self.lips_corner + extent <= self.size)),
+            "lips_corner",
+        )
+
+    def _check_forms(self) -> dict[str, int]:
+        """Check types, shapes and ranges; return the lengths by their names."""
+        lengths: dict[str, int] = {}
+        for name, (kind, form) in _FORMS.items():
+            array = getattr(self, name)
+            same = array.dtype == kind and array.ndim == len(form)
+            for length, stated in zip(array.shape, form, strict=False):
+                same = same and length == (
+                    stated if isinstance(stated, int) else lengths.setdefault(stated, length)
+                )
+            if not same:
+                raise ValueError(f"{name} is {array.dtype}{list(array.shape)}, not {kind}[{_listed(form)}]")
+            if array.dtype.kind == "f" and not np.all(np.abs(array) < _FURTHEST):  # nor where it is no number
+                raise ValueError(f"{name} is out of range")
+        return lengths
+
+
+def _require(holds: bool, name: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} does not fit the rest")
+
+
+def _listed(form: Iterable[int | str]) -> str:
+    return ", ".join(str(length) for length in form)
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise _foreign(path)
-        # Opened here, because np.load leaves a file open that it cannot make sense of.
         with path.open("rb") as file:
             if not is_zipfile(file):
                 raise _foreign(path)
-            file.seek(0)
-            stored = np.load(file, allow_pickle=False)
-            if "kind" not in stored.files or str(stored["kind"]) != _KIND:
-                raise _foreign(path)
-            version = int(stored["format"])
-            if version > PORTRAIT_FORMAT:
-                raise AssetError(
-                    f"The portrait {path} is of format {version}; this mien reads up to {PORTRAIT_FORMAT}.",
-                    remedy="Update mien, or prepare the photo again with this one.",
-                )
-            if int(stored["head"]) != load_head().layout():
-                raise AssetError(
-                    f"The portrait {path} was prepared with another head model than this mien has.",
-                    remedy="Prepare the photo again with: mien prepare PHOTO OUT",
-                )
-            return {name: stored[name] for name in stored.files}
+            found = read_archive(file, most=_LARGEST_UNPACKED)
     except FileNotFoundError as error:
         raise AssetError(
             f"There is no portrait {path}.", remedy="Make one with: mien prepare PHOTO OUT"
         ) from error
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+    except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
+    if str(found.get("kind")) != _KIND:
+        raise _foreign(path)
+    return found
+
+
+def _check_version(path: Path, found: dict[str, NDArray[Any]]) -> None:
+    try:
+        version, head = int(found["format"]), int(found["head"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise _damaged(path, f"it does not say what mien it was prepared with ({error})") from error
+    again = "Prepare the photo again with: mien prepare PHOTO OUT"
+    if version > PORTRAIT_FORMAT:
+        raise AssetError(
+            f"The portrait {path} was prepared with a newer mien: it is of format {version}, and this one "
+            f"reads {PORTRAIT_FORMAT}.",
+            remedy="Update mien, or prepare the photo again with this one.",
+        )
+    if version < PORTRAIT_FORMAT:
+        raise AssetError(
+            f"The portrait {path} was prepared with an older mien: it is of format {version}, and this one "
+            f"reads {PORTRAIT_FORMAT}.",
+            remedy=again,
+        )
+    if head != load_head().layout():
+        raise AssetError(
+            f"The portrait {path} was prepared with an older mien, which had another head model.",
+            remedy=again,
+        )
 
 
 def _foreign(path: Path) -> AssetError:
@@ -253,15 +301,18 @@ def _damaged(path: Path, reason: str) -> AssetError:
 
 def _decode_field(name: str, found: dict[str, NDArray[Any]]) -> Any:
     if name == "delta_values":
-        counts = np.diff(found["delta_starts"])
+        counts, values = np.diff(found["delta_starts"]), found["delta_values"]
+        if counts.sum() != len(values):  # as large as they like, numbers alone take no memory; repeats do
+            raise ValueError("delta_starts does not fit the rest")
         steps = np.repeat(found["delta_steps"], counts)
-        return found["delta_values"].astype(np.float32) * steps[:, None].astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes out of range is found by `check`
+            return values.astype(np.float32) * steps[:, None].astype(np.float32)
     value = found[name]
     if name in _PICTURES:
         return _decode(value)
-    if name.endswith("_triangles") or name == "delta_rows":
-        return value.astype(np.int32)
-    return {"name": str, "scale": float, "lips_parted": bool}[name](value) if value.ndim == 0 else value
+    if name in _FORMS:
+        return value.astype(np.int32) if value.dtype == np.uint16 else value
+    return {"name": str, "scale": float, "lips_parted": bool}[name](value)
 
 
 def _pack_deltas(values: NDArray[np.float32], starts: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
@@ -281,7 +332,13 @@ def _encode(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _decode(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    picture = cv2.imdecode(data.astype(np.uint8), cv2.IMREAD_COLOR)
+    # A PNG states its width and height after 16 bytes: OpenCV would believe any, and take the memory.
+    if data.dtype != np.uint8 or data.ndim != 1 or data[:8].tobytes() != b"\x89PNG\r\n\x1a\n":
+        raise ValueError("a picture in it is no PNG")
+    width, height = np.frombuffer(data[16:24].tobytes(), ">u4")
+    if max(width, height) > LONGEST_SIDE:
+        raise ValueError("a picture in it is too large")
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
     if picture is None:
         raise ValueError("a picture in it cannot be decoded")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)

@@ -15,11 +15,15 @@ from mien.engine.framing import DEFAULT_SIZE, LARGEST_ENLARGEMENT, Size, check_s
 from mien.engine.head import HeadModel, load_head
 from mien.engine.head_fit import Floats, HeadFit, fit_head
 from mien.engine.landmarks import FaceLandmarks
+from mien.engine.motion import SHAPES
 from mien.engine.mouth_layer import build_mouth
 from mien.engine.portrait import Portrait
 
-SMALLEST_FACE: Final = 90
+SMALLEST_FACE: Final = 80
 """A face of fewer pixels from forehead to chin has no lips to speak of."""
+
+_LYING: Final = np.deg2rad(60)
+"""A head tipped further than anyone tips it: the photo itself lies on its side."""
 
 FURTHEST_YAW: Final = np.deg2rad(33)
 FURTHEST_PITCH: Final = np.deg2rad(32)
@@ -55,9 +59,9 @@ def prepare_portrait(
 ) -> Portrait:
     """Fit the head model to a photo's face and build every layer that moves.
 
-    picture: an upright photo, RGB uint8[H, W, 3]. size: width and height of the portrait's picture, which
-    shows what `frame_head` chooses. Raises PictureTooSmall, FaceCutOff or FaceTurned where no good portrait
-    can come out, and ConfigError for an impossible size.
+    picture: a photo, RGB uint8[H, W, 3]; one that lies on its side is set upright. size: width and height of
+    the portrait's picture, which shows what `frame_head` chooses. Raises PictureTooSmall, FaceCutOff or
+    FaceTurned where no good portrait can come out, and ConfigError for an impossible size.
     """
     check_size(size)
     height = float(np.ptp(face.points[:468, 1]))
@@ -66,22 +70,49 @@ def prepare_portrait(
             f"The face is {height:.0f} pixels high, and at least {SMALLEST_FACE} are needed.",
             remedy="Use a larger photo, or one taken from closer.",
         )
-    crop, points = _crop(picture, face.points, size)
+    picture, placed = _set_upright(picture, face)
+    crop, points = _crop(picture, placed, size)
     moving = points[list(_MOVING), :2]
     if moving.min() < _MARGIN or np.any(moving.max(axis=0) > np.array(size) - 1 - _MARGIN):
         raise FaceCutOff(
             "The picture would cut off the eyes or the mouth.",
             remedy="Use a photo that shows the whole face, with room round it, or ask for a square picture.",
         )
+    scores = np.array([face.shapes.get(shape, 0.0) for shape in SHAPES], np.float32)
+    return build_portrait(crop, points, scores, name=name)
+
+
+def build_portrait(
+    picture: NDArray[np.uint8], points: NDArray[np.float32], scores: NDArray[np.float32], *, name: str
+) -> Portrait:
+    """Fit the head model and build every layer over a picture that is framed already.
+
+    picture: RGB uint8[H, W, 3]. points: float32[478, 3], pixel centres at whole numbers. scores: float32[52],
+    the photo's expression. A portrait keeps all three. Raises FaceTurned.
+    """
     head = load_head()
-    fit = fit_head(head, points, face.shapes)
+    fit = fit_head(head, points, dict(zip(SHAPES, scores.tolist(), strict=True)))
     if abs(fit.yaw) > FURTHEST_YAW or abs(fit.pitch - _USUAL_PITCH) > FURTHEST_PITCH:
         raise FaceTurned(
             f"The face is turned {np.rad2deg(fit.yaw):+.0f} degrees sideways and "
             f"{np.rad2deg(fit.pitch - _USUAL_PITCH):+.0f} up.",
             remedy="Use a photo in which the face looks at the camera, or nearly so.",
         )
-    return _assemble(head, fit, crop, points, name)
+    return _assemble(head, fit, picture, points, scores, name)
+
+
+def _set_upright(
+    picture: NDArray[np.uint8], face: FaceLandmarks
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Turn a photo that lies on its side or upside down by quarter turns, and the landmarks with it."""
+    quarters = round(face.roll / (np.pi / 2)) if abs(face.roll) > _LYING else 0
+    points = face.points.copy()
+    if not quarters:
+        return picture, points
+    for _ in range(quarters % 4):  # each takes the picture's right edge to its top
+        points[:, :2] = np.column_stack([points[:, 1], picture.shape[1] - points[:, 0]])
+        picture = np.rot90(picture)
+    return np.ascontiguousarray(picture), points
 
 
 def _crop(
@@ -106,7 +137,12 @@ def _crop(
 
 
 def _assemble(
-    head: HeadModel, fit: HeadFit, picture: NDArray[np.uint8], points: NDArray[np.float32], name: str
+    head: HeadModel,
+    fit: HeadFit,
+    picture: NDArray[np.uint8],
+    points: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    name: str,
 ) -> Portrait:
     height, width = picture.shape[:2]
     face = build_face(head, fit, points, (width, height))
@@ -132,6 +168,7 @@ def _assemble(
         name=name,
         picture=picture,
         landmarks=points,
+        scores=scores,
         scale=fit.scale,
         pivot=fit.project(_PIVOT).astype(np.float32),
         vertices=vertices.astype(np.float32),

@@ -8,7 +8,7 @@ from synthetic_face import draw_photo
 from mien.engine.errors import PhotoError, PictureTooSmall
 from mien.engine.head import load_head
 from mien.engine.head_fit import fit_head
-from mien.engine.landmarks import FaceLandmarker
+from mien.engine.landmarks import FaceLandmarker, FaceLandmarks
 from mien.engine.motion import INDEX, neutral_motion
 from mien.engine.preparation import FaceTurned, prepare_portrait
 from mien.engine.rig_renderer import RigRenderer
@@ -40,6 +40,26 @@ def test_small_faces_are_refused() -> None:
     photo = draw_photo(scale=60, side=320)
     with pytest.raises(PictureTooSmall, match="pixels high"):
         photo.portrait()
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_photo_on_its_side_is_set_upright(quarters: int) -> None:
+    photo = draw_photo()
+    upright = photo.portrait()
+    points = photo.face.points.copy()
+    for _ in range(quarters):
+        points[:, :2] = np.column_stack([points[:, 1], photo.picture.shape[1] - points[:, 0]])
+    face = FaceLandmarks(points, photo.face.shapes, photo.face.box, 1.0)
+    portrait = prepare_portrait(np.rot90(photo.picture, quarters), face, name="lying")
+    np.testing.assert_array_equal(portrait.picture, upright.picture)
+    np.testing.assert_allclose(portrait.landmarks, upright.landmarks, atol=1e-3)
+
+
+def test_faces_of_80_pixels_are_prepared() -> None:
+    photo = draw_photo(scale=70, side=320)
+    height = np.ptp(photo.face.points[:468, 1])
+    assert 80 < height < 90
+    assert photo.portrait().picture.shape == (512, 512, 3)
 
 
 @pytest.mark.parametrize("yaw", [-0.8, 0.8])
