@@ -1,5 +1,6 @@
 """A frame of a built-in portrait, kernel after kernel, is the same wherever they run."""
 
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -8,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from places import DEVICES, Place, on_cpu
 
-from mien.engine.gallery import open_builtin
+from mien.engine.gallery import builtin_portraits, open_builtin
 from mien.engine.motion import INDEX
 from mien.engine.portrait import Portrait
 from mien.kernels.blend import blend, turn
@@ -75,6 +76,13 @@ def draw(portrait: Portrait, place: Place) -> dict[str, NDArray[Any]]:
 @pytest.fixture(scope="module")
 def on_the_cpu(portrait: Portrait) -> dict[str, NDArray[Any]]:
     return draw(portrait, on_cpu)
+
+
+@pytest.mark.parametrize("portrait_id", [builtin.id for builtin in builtin_portraits()])
+def test_rows_ascend_as_blend_on_a_device_asks(portrait_id: str) -> None:
+    prepared = open_builtin(portrait_id)
+    for start, end in pairwise(prepared.delta_starts):
+        assert (np.diff(prepared.delta_rows[start:end]) > 0).all()
 
 
 @pytest.mark.parametrize("place", DEVICES)
