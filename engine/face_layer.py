@@ -1,8 +1,7 @@
 """The skin of a portrait: where each face vertex lies, how shapes move it, what the photo shows there.
 
 Some movements are authored in the picture instead of taken from the head model, because a photo shows up
-what a model gets away with: a blink ends on this person's lower lid, lips that touch show no hole, and the
-corners of the mouth stay where they are when the jaw drops.
+what a model gets away with: a blink ends on this person's lower lid, and lips that touch show no hole.
 """
 
 from dataclasses import dataclass
@@ -39,15 +38,8 @@ _BELOW_BROW: Final = 0.8
 
 BROW_SHAPES: Final = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 
-_CORNER_HOLD: Final = 0.75
-"""How much of the jaw's own movement the corners of the mouth lose."""
-
 _DEEPEST_FOLD: Final = 0.13
 """Lips, lids and nostrils reach no further behind the skin before them, as a share of the face's height."""
-
-_CORNER_DOWN: Final = 0.17
-_CORNER_IN: Final = 0.05
-"""How far a fully dropped jaw draws the corners, as shares of its own movement."""
 
 _KEPT_SMILE: Final = 0.55
 """How much of the photo's own smile stays while speaking. Its folds stay in the picture, so all of it
@@ -96,7 +88,6 @@ def build_face(
     lower = lower_side(head)
     if not parted:
         positions = seal_lips(head, positions, height)
-    deltas[INDEX["jawOpen"]] = _hold_corners(head, deltas[INDEX["jawOpen"]], positions, height)
     for side, top, bottom, brow, _ in EYES:
         shape = INDEX["eyeBlinkLeft" if side == "left" else "eyeBlinkRight"]
         frame = _EyeFrame.of(points, positions, top, bottom, brow)
@@ -175,31 +166,6 @@ def _gap_along(top: Floats, bottom: Floats, x: Floats) -> tuple[Floats, Floats]:
     left, right = max(top[0, 0], bottom[0, 0]), min(top[-1, 0], bottom[-1, 0])
     within = smoothstep(np.minimum(x - left, right - x) / 2.0 + 1.0)
     return (lower - upper) * within, (upper + lower) / 2
-
-
-def _hold_corners(head: HeadModel, jaw: Floats, positions: Floats, height: float) -> Floats:
-    """Taper the jaw's opening towards the corners of the mouth: an almond instead of a blunt end."""
-    rings = head.rings[0]
-    half = rings.shape[1] // 2
-    held = jaw.copy()
-    right, left = positions[rings[4, 0], :2], positions[rings[4, half], :2]
-    axis = right - left
-    width = float(np.linalg.norm(axis))
-    axis = axis / width
-    across = np.array([-axis[1], axis[0]])
-    offset = positions[:, :2] - (right + left) / 2
-    u, v = offset @ axis / (width / 2), offset @ across
-    for side, column in ((1.0, 0), (-1.0, half)):
-        corner = jaw[rings[2:6, column]].mean(axis=0)
-        weight = smoothstep((u * side - 0.55) / 0.45) * np.exp(-((np.maximum(u * side - 1, 0) / 0.25) ** 2))
-        weight = _CORNER_HOLD * weight * np.exp(-((v / (0.055 * height)) ** 2))
-        held += weight[:, None] * (corner - held)
-        # A dropping jaw draws the corners down and in: a wide mouth is an oval, not a box.
-        u_off, v_off = np.abs(u * side - 1), v / (0.09 * height)
-        drawn = np.exp(-((u_off / 0.6) ** 2) - v_off**2)
-        drop = float(jaw[:, 1].max())
-        held[:, :2] += drawn[:, None] * drop * (_CORNER_DOWN * across - _CORNER_IN * side * axis)
-    return held
 
 
 @dataclass(frozen=True, slots=True)

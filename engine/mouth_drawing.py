@@ -7,18 +7,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP
-from mien.engine.head import load_head
+from mien.engine.head import load_head, mouth_gap_weights
+from mien.engine.motion import INDEX, SHAPE_SLICE
 from mien.engine.opening import CROSS, FINE, Opening
 from mien.engine.placement import Box, Frame, Pixels, Placement, bounds, ease, mix
 from mien.engine.portrait import Portrait
+from mien.engine.tongue import Tongue
 from mien.kernels.raster import raster_attributes
 
-_DIM: Final = 0.55
+_DIM: Final = 0.42
 """How light the mouth's inside is behind the narrowest opening."""
+_LIGHT_REACH: Final = 0.026
+"""From how far light comes in over an edge of the opening, in face widths."""
+_LIGHT_FALL: Final = 0.014
+"""How far the light is shifted down: it comes from above, and the upper lip shades the teeth behind it."""
+_LINING: Final = np.array([3.0, 2.7, 2.5], np.float32)
+"""How much lighter than the throat the lining of lips and cheeks is."""
+_ROUNDING: Final = np.array([INDEX["mouthFunnel"], INDEX["mouthPucker"]])
+_ROUNDED_DIM: Final = 0.3
+"""How much darker it is behind rounded lips: they stand off the teeth and shade them."""
+_COARSE: Final = 4
+"""The light is worked out at so many times fewer pixels a side than openings are cut out at."""
+_RIM: Final = np.array([0.30, 0.44, 0.42], np.float32)
+"""How much darker lips turn, in red, green and blue, where they bend into an open mouth: wet and reddish."""
+_RIM_REACH: Final = 0.007
+"""How wide that rim is, in face widths."""
 _SLIT: Final = 2.0
 """Openings narrower than so many pixels, on average, are shown in part."""
 _TOUCHING: Final = 0.8
 """Lips closer than so many pixels touch."""
+_STIRRED: Final = 0.03
+"""Once the lips have moved so far from the photo's, in face widths, only its teeth are still to be seen."""
 _ROUND: Final[Pixels] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 
 
@@ -34,6 +53,8 @@ class MouthDrawing:
         self._lips = portrait.lips_picture.astype(np.float32)
         self._lip_columns = _lip_columns()
         self._inside_triangles = portrait.mouth_triangles - np.int32(portrait.runs[1])
+        self._tongue = Tongue(portrait)
+        self._stirs = np.abs(mouth_gap_weights())
 
     def without_lip_line(self, parted: float) -> Frame:
         """Return the photo, with the lips' own colours over what lies between them as far as they part.
@@ -47,50 +68,106 @@ class MouthDrawing:
         self._photo[box] = np.round(own + np.float32(parted) * (self._lips - own)).astype(np.uint8)
         return self._photo
 
-    def draw(self, picture: Frame, placement: Placement, box: Box) -> None:
-        """Draw teeth, gums and tongue where the lips part."""
+    def draw(self, picture: Frame, placement: Placement, box: Box, motion: NDArray[np.float32]) -> None:
+        """Draw teeth, gums and tongue where the lips part, and the tongue where it passes before them."""
+        tongue = float(motion[INDEX["tongueOut"]])
+        inside = self._inside(placement, tongue)
+        if tongue > 0:
+            box = self._tongue.box(inside, box, placement.depth.shape)
         opened = cv2.morphologyEx(self.opening.mask(placement, box), cv2.MORPH_OPEN, CROSS)
+        if tongue > 0:
+            self._tongue.pass_lips(inside, placement.depth, box, opened)
         left, top, width, height = cv2.boundingRect(opened)
         if width * height == 0 or cv2.countNonZero(opened) < 6:
             return
-        margin = 6
+        margin = 8
         left, top = max(left - margin, 0) & ~1, max(top - margin, 0) & ~1
         right = min(left + width + 2 * margin + 2, opened.shape[1]) & ~1
         bottom = min(top + height + 2 * margin + 2, opened.shape[0]) & ~1
         opened = np.ascontiguousarray(opened[top:bottom, left:right])
         x, y = box[0] + left // FINE, box[1] + top // FINE
-        inside = self._paint(placement, opened.shape, x, y)
-        # The smaller the opening, the less light falls in.
-        light = cv2.GaussianBlur(opened, (0, 0), 0.055 * self._portrait.scale).astype(np.float32)
-        light = np.clip(light * (1.5 / 255), 0, 1)
-        inside *= (_DIM + (1 - _DIM) * light)[..., None]
-        inside = np.asarray(cv2.GaussianBlur(inside, (0, 0), 1.0), np.float32)
         small = ((right - left) // FINE, (bottom - top) // FINE)
+        rounded = float(motion[_ROUNDING].sum())
+        light = self._light(opened, small) * np.float32(1 - _ROUNDED_DIM * min(rounded, 1))
+        colour = self._paint(inside, opened.shape, x, y, light)
+        photo = self._photo_share(placement, motion)
+        colour = self._with_photo(placement, colour, x, y, photo)
         alpha = cv2.resize(cv2.GaussianBlur(opened, (0, 0), 0.9), small, interpolation=cv2.INTER_AREA)
         # A slit shows little of what lies behind it, and must not flash up whole.
-        alpha = alpha * ease(cv2.countNonZero(opened) / (_SLIT * FINE * width))
-        colour = np.asarray(cv2.resize(inside, small, interpolation=cv2.INTER_AREA), np.float32)
-        colour = self._with_photo(placement, colour, x, y)
-        mix(picture[y : y + small[1], x : x + small[0]], colour, alpha)
+        shown = ease(cv2.countNonZero(opened) / (_SLIT * FINE * width))
+        area = picture[y : y + small[1], x : x + small[0]]
+        self._shade_rim(area, alpha, shown * (1 - photo))
+        mix(area, colour, alpha * shown)
 
-    def _paint(self, placement: Placement, shape: tuple[int, ...], x: int, y: int) -> NDArray[np.float32]:
-        portrait = self._portrait
-        first, last = int(portrait.runs[1]), int(portrait.runs[2])
-        positions = placement.positions[first:last].copy()
+    def _inside(self, placement: Placement, tongue: float) -> NDArray[np.float32]:
+        """Place the mouth's inside, float32[inside vertices, 3] in pixels of the picture."""
+        first, last = int(self._portrait.runs[1]), int(self._portrait.runs[2])
+        inside = placement.positions[first:last].copy()
+        if tongue > 0:
+            self._tongue.articulate(inside, placement, tongue)
+        return inside
+
+    def _paint(
+        self, inside: NDArray[np.float32], shape: tuple[int, ...], x: int, y: int, light: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Paint what lies behind the lips, float32[height, width, 3] at the light's resolution."""
+        positions = inside.copy()
         positions[:, 0] = (positions[:, 0] - x) * FINE + 0.5
         positions[:, 1] = (positions[:, 1] - y) * FINE + 0.5
-        colour = np.empty((*shape, 3), np.float32)
-        colour[:] = portrait.mouth_cavity
+        colour = np.zeros((*shape, 3), np.float32)
         depth = np.full(shape, np.inf, np.float32)
-        raster_attributes(positions, self._inside_triangles, portrait.mouth_paint, colour, depth)
-        return colour
+        raster_attributes(positions, self._inside_triangles, self._portrait.mouth_paint, colour, depth)
+        small = light.shape[1::-1]
+        bare = cv2.resize(np.isinf(depth).view(np.uint8) * np.uint8(255), small, interpolation=cv2.INTER_AREA)
+        painted = np.asarray(cv2.resize(colour, small, interpolation=cv2.INTER_AREA), np.float32)
+        painted *= light
+        # Near the lips it is the cheeks' lining that one sees, and further in the throat.
+        cavity = self._portrait.mouth_cavity * (1 + _LINING * (1 - light))
+        painted += cavity * (bare.astype(np.float32) * np.float32(1 / 255))[..., None]
+        return painted
+
+    def _light(self, opened: NDArray[np.uint8], small: tuple[int, int]) -> NDArray[np.float32]:
+        """Say how much light falls on each pixel, float32[height, width, 1].
+
+        The smaller the opening the less comes in, and the nearer to its upper edge and its corners.
+        """
+        scale = self._portrait.scale
+        coarse = (max(opened.shape[1] // _COARSE, 1), max(opened.shape[0] // _COARSE, 1))
+        light = cv2.resize(opened, coarse, interpolation=cv2.INTER_AREA).astype(np.float32)
+        light = cv2.GaussianBlur(
+            light, (0, 0), _LIGHT_REACH * scale * FINE / _COARSE, borderType=cv2.BORDER_CONSTANT
+        )
+        step_x, step_y = coarse[0] / small[0], coarse[1] / small[1]
+        fall = _LIGHT_FALL * scale * step_y
+        to_coarse = np.array([[step_x, 0, step_x / 2 - 0.5], [0, step_y, step_y / 2 - 0.5 - fall]])
+        light = cv2.warpAffine(light, to_coarse, small, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        light = np.minimum(np.asarray(light, np.float32) * np.float32(1.5 / 255), 1)
+        return np.asarray(_DIM + (1 - _DIM) * light, np.float32)[..., None]
+
+    def _shade_rim(self, area: Frame, alpha: Pixels, shown: float) -> None:
+        """Darken the lips where they bend inwards, in place."""
+        rim = cv2.GaussianBlur(alpha, (0, 0), _RIM_REACH * self._portrait.scale).astype(np.float32)
+        rim = np.minimum(rim * np.float32(1.6 * shown / 255), 1)[..., None]
+        area[:] = np.round(area * (1 - rim * _RIM)).astype(np.uint8)
+
+    def _photo_share(self, placement: Placement, motion: NDArray[np.float32]) -> float:
+        """Say how much of the inside is as in the photo: all at rest, nothing once the lips have moved."""
+        if not self._portrait.lips_parted:
+            return 0.0
+        stirred = float(self._stirs @ motion[SHAPE_SLICE]) / _STIRRED
+        return (1 - placement.neutral) * (1 - ease(stirred))
 
     def _with_photo(
-        self, placement: Placement, inside: NDArray[np.float32], x: int, y: int
+        self,
+        placement: Placement,
+        inside: NDArray[np.float32],
+        x: int,
+        y: int,
+        share: float,
     ) -> NDArray[np.float32]:
         """Lay what the photo itself shows of the mouth over the painted one, moved with the head.
 
-        At rest that is all of it; while speaking, the upper teeth, which do not move with the lips.
+        That is the given share of all of it, and the upper teeth, which do not move with the lips.
         """
         portrait = self._portrait
         if not portrait.lips_parted:
@@ -102,8 +179,8 @@ class MouthDrawing:
         photo = cv2.remap(portrait.picture, u, v, cv2.INTER_LINEAR).astype(np.float32)
         whole = cv2.remap(portrait.mouth_photo, u, v, cv2.INTER_LINEAR).astype(np.float32)
         teeth = cv2.remap(portrait.teeth_photo, u, v, cv2.INTER_LINEAR).astype(np.float32)
-        share = np.float32(1 - placement.neutral)
-        mask = np.maximum(share * whole, teeth)[..., None] * np.float32(1 / 255)
+        whole = np.float32(share) * (whole + np.float32(share) * (255 - whole))
+        mask = np.maximum(whole, teeth)[..., None] * np.float32(1 / 255)
         return np.asarray(inside + mask * (photo - inside), np.float32)
 
     def shade_lip_line(self, picture: Frame, placement: Placement) -> None:

@@ -14,13 +14,13 @@ from mien.engine.motion import INDEX, SHAPES
 
 _TEETH: Final = np.array([226.0, 219.0, 204.0])
 _GUM: Final = np.array([182.0, 102.0, 98.0])
-_TONGUE: Final = np.array([138.0, 76.0, 73.0])
-_CAVITY: Final = np.array([44.0, 17.0, 19.0])
+_TONGUE: Final = np.array([186.0, 100.0, 96.0])
+_CAVITY: Final = np.array([40.0, 14.0, 15.0])
 _TEETH_LOWERED: Final = 0.008
 """Upper teeth sit so much lower than the head model's, in face widths: speaking mouths show their edge."""
-_LOWER_TEETH: Final = 0.74
+_LOWER_TEETH: Final = 0.86
 """Lower teeth lie in the shadow of the upper ones."""
-_DEPTHS: Final = {"teeth": (0.20, 1.25), "gum": (0.30, 1.6), "tongue": (0.38, 1.2)}
+_DEPTHS: Final = {"teeth": (0.20, 1.25), "gum": (0.24, 1.6), "tongue": (0.26, 1.3)}
 """How deep behind its own front each part lies in the dark, in face widths, and how suddenly."""
 _TINT: Final = 0.7
 """How much of the tint of the whites of the eyes the light has; the rest is their own."""

@@ -113,7 +113,7 @@ class RigRenderer:
         around = bounds(placement.positions[self._drawn, :2], placement.depth.shape, 2)
         soften_jumps(picture, picture.copy(), self._map_x, self._map_y, around, _JUMP)
         self._mouth.shade_lip_line(picture, placement)
-        self._mouth.draw(picture, placement, boxes[0])
+        self._mouth.draw(picture, placement, boxes[0], motion)
         for eye, box in zip(self._eyes, boxes[1:], strict=True):
             eye.draw(picture, placement, box, motion)
         return picture

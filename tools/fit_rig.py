@@ -5,16 +5,20 @@ Poisson-disc sampling of the rest, triangulated by Delaunay; an authored dental 
 spheres for eyes; a coarse shell for the back of the head. Where its vertices lie, how identities vary and
 how ARKit's shapes move them is learned by sampling rigs in the data folder: ICT-FaceKit (MIT) for nearly all.
 tongueOut is authored here. The 478 landmarks are found by detecting on pictures of the fitted head.
+How lips really move is learned from the landmarks of filmed speech (GRID): ICT-FaceKit's jawOpen carries the
+upper lip and the corners down with the jaw, which real ones hardly do, and its raised lip does not thin.
 
-    python tools/fit_rig.py --data ../shared/data --out engine/assets/head.npz
+    python tools/label_grid.py --data ../shared/data --out build/grid_lips.npz --every 20
+    python tools/fit_rig.py --data ../shared/data --film build/grid_lips.npz --out engine/assets/head.npz
 """
 
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -27,7 +31,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import Delaunay, cKDTree
 
-from mien.engine.head import PARTS, HeadModel
+from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP
+from mien.engine.head import INNER_LOWER_LIP, INNER_UPPER_LIP, PARTS, HeadModel
+from mien.engine.head_fit import distances, interpolate, smoothstep
 from mien.engine.landmarks import FaceLandmarker
 from mien.engine.motion import INDEX, SHAPES
 from mien.kernels.raster import raster_attributes
@@ -59,6 +65,23 @@ LIP_LANDMARKS = sorted(
         *(62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292, 183, 42, 41, 38, 12, 268, 271, 272, 407),
     }
 )
+OUTER_LIPS_TOP = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
+OUTER_LIPS_BOTTOM = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
+LIP_CONTOURS = tuple(sorted({*INNER_LIPS_TOP, *INNER_LIPS_BOTTOM, *OUTER_LIPS_TOP, *OUTER_LIPS_BOTTOM}))
+FILMED_SHAPES = {
+    "the chin falls": ("jawOpen",),
+    "the upper lip rises": ("mouthUpperUpLeft", "mouthUpperUpRight"),
+    "the mouth widens": ("mouthPucker",),
+}
+"""The shapes that take their lips from film, and what drives them there; a pucker is its opposite."""
+REST_SHARE = 0.15
+"""A clip's mouth counts as at rest in so many of its frames, those with the smallest gap."""
+CORNER_RIM, RIM_RISES, LINING_COLUMNS = 3.0, 0.3, 10
+"""On which ring of the mouth its corners lie, by how many rings a column the lips' edge climbs from there,
+and how many columns on either side of a corner have their lining hidden."""
+FILM_NEAR, FILM_FADE = 0.03, 0.13
+FILM_SMOOTHING = 0.02
+"""Corrections from film are whole this near to the lips' landmarks, and fade over so much, in face widths."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +115,7 @@ class Samples:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--film", type=Path, required=True, help="lips of filmed speech, by label_grid.py")
     parser.add_argument("--out", type=Path, default=Path("engine/assets/head.npz"))
     parser.add_argument("--sheet", type=Path, help="also write a picture of the fitted head here")
     options = parser.parse_args()
@@ -102,11 +126,15 @@ def main() -> None:
     bare = assemble(rig, face)
     marked = place_landmarks(bare, face, rig, options.data)
     head = normalise(marked)
+    head = follow_film(head, FilmedLips.read(options.film, head))
+    head = hide_corner_lining(head)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     head.save(options.out)
     report(HeadModel.load(options.out), head, options.out)
     if options.sheet:
-        draw_sheet(marked, face, rig, options.sheet)
+        width = float(np.ptp(marked.landmarks(marked.vertices)[[234, 454], 0]))
+        back = (head.shapes * np.array([1, -1, -1]) * width).astype(np.float32)
+        draw_sheet(replace(marked, shapes=back), face, rig, options.sheet)
 
 
 def read_source(data: Path) -> SourceRig:
@@ -501,13 +529,23 @@ LOWER_CROWNS = ((0.53, 0.84), (0.58, 0.86), (0.68, 0.96), (0.7, 0.86), (0.71, 0.
 """Mean widths and heights of an adult's crowns from the middle outwards, in centimetres."""
 
 
+LOWER_EDGE = -3.36
+"""Height of the lower incisors' edges: a resting bite hides them behind the upper ones and the lip."""
+TONGUE_ROWS = (*np.linspace(0, 0.7, 9), 0.76, 0.82, 0.87, 0.91, 0.95, 0.98, 1.0, 1.03, 1.1, 1.18, 1.3, 1.45)
+"""From the root, 0, over the top to the tip, 1, and back below it."""
+FUNNEL_COVERS = 0.22
+"""How far teeth keep behind funnelled lips, in centimetres."""
+LOWER_FALL = 0.85
+"""Lower teeth and tongue fall with the lip before them, which the film lets fall less than the source does."""
+
+
 def mouth_inside(rig: SourceRig) -> dict[str, Piece]:
     """Set teeth on arches fitted to the source's, gums over them, and a tongue."""
     pieces: dict[str, Piece] = {}
     jaw = np.linalg.norm(rig.shapes[INDEX["jawOpen"]], axis=1)
     gums = np.arange(*ICT_PARTS["gums_tongue"])
     lower_gums = gums[jaw[gums] > 0.5 * jaw[gums].max()]
-    rows = (("upper", UPPER_CROWNS, -3.52, -1.0), ("lower", LOWER_CROWNS, -3.62, 1.0))
+    rows = (("upper", UPPER_CROWNS, -3.52, -1.0), ("lower", LOWER_CROWNS, LOWER_EDGE, 1.0))
     for name, crowns, edge, side in rows:
         leaders = np.arange(*ICT_PARTS[f"{name}_teeth"])
         arch = Arch.fit(rig.vertices[leaders])
@@ -526,6 +564,11 @@ def mouth_inside(rig: SourceRig) -> dict[str, Piece]:
         grid, paint = gum(arch, crowns, edge, side)
         pieces[f"{name}_gum"] = _following(rig, grid, _sheet_triangles(5, 61), paint, leaders)
     pieces["tongue"] = tongue(rig, lower_gums)
+    for name in ("lower_teeth", "lower_gum", "tongue"):
+        pieces[name].shapes[INDEX["jawOpen"]] *= LOWER_FALL
+    # Lips that funnel stand off the teeth and cover them; the source's bare them, so the teeth keep behind.
+    for name, side in (("upper_teeth", 1.0), ("upper_gum", 1.0), ("lower_teeth", -1.0), ("lower_gum", -1.0)):
+        pieces[name].shapes[INDEX["mouthFunnel"], :, 1] += side * FUNNEL_COVERS
     return pieces
 
 
@@ -583,7 +626,7 @@ def tooth(
     y = edge + rise - side * ((1 - down) * height + corner)
     neck = 0.10 * across**2 * (1 - down) ** 3
     vertices = np.stack([hand * points[:, 0], y + side * neck, points[:, 1]], axis=1)
-    gap = 1 - 0.20 * np.abs(across) ** 9
+    gap = 1 - 0.16 * np.abs(across) ** 9
     root = 1 - 0.14 * (1 - down) ** 4
     return vertices, gap * root
 
@@ -611,23 +654,31 @@ def gum(arch: Arch, crowns: Sequence[tuple[float, float]], edge: float, side: fl
 
 
 def tongue(rig: SourceRig, leaders: Ints) -> Piece:
-    """Raise a dome from root to tip that moves with the jaw; tongueOut carries its front out and down."""
-    back, across = _lattice(np.linspace(0, 1, 13), np.linspace(-1, 1, 11))
-    front = 1 - back
+    """Raise a dome from root to tip and round it to its underside; it moves with the jaw.
+
+    tongueOut carries its front straight out. How it rises on its way, to the upper teeth or over the lower
+    ones, is the drawing's: it depends on the jaw.
+    """
+    along, across = _lattice(np.array(TONGUE_ROWS), np.linspace(-1, 1, 13))
+    under = np.clip(along - 1, 0, None)
+    front = np.where(along > 1, 1 - 1.2 * under, along)
     z = 5.0 + 4.75 * np.sin(front * np.pi / 2) ** 0.9
-    half = 2.05 * np.clip(1 - (front**4) * 0.78, 0.2, 1)
-    round_tip = np.clip((front - 0.8) / 0.2, 0, 1)
-    y = -3.55 - 0.62 * np.clip((z - 7.6) / 2.2, 0, 1) ** 1.6 - 0.45 * round_tip**2
-    y = y - 0.75 * np.abs(across) ** 3 - 0.10 * np.exp(-((across / 0.12) ** 2))
-    z = z - 0.25 * across**2 * round_tip
+    half = 1.95 * np.sqrt(np.clip(1 - np.clip((z - 7.6) / 2.15, 0, 1) ** 4, 0.05, 1))
+    tip = np.clip((front - 0.8) / 0.2, 0, 1)
+    y = -3.55 - 0.62 * np.clip((z - 7.6) / 2.2, 0, 1) ** 1.6 - 0.2 * tip**2
+    y = y - 0.38 * half * np.abs(across) ** 3 - 0.04 * np.exp(-((across / 0.15) ** 2)) * (under == 0)
+    below = np.clip(under / 0.25, 0, 1) ** 0.6
+    y = y - 0.25 * below
+    half = half * (1 - 0.55 * below)
+    z = z - 0.3 * across**2 * tip
     vertices = np.stack([across * half, y, z], axis=1)
-    shade = 0.95 - 0.10 * np.exp(-((across / 0.12) ** 2)) * (1 - round_tip) - 0.45 * np.abs(across) ** 3
-    piece = _following(rig, vertices, _sheet_triangles(13, 11), shade, leaders)
+    shade = 0.95 - 0.07 * np.exp(-((across / 0.15) ** 2)) * (1 - tip) - 0.25 * np.abs(across) ** 3
+    shade = shade * (1 - 0.2 * below)
+    piece = _following(rig, vertices, _sheet_triangles(len(TONGUE_ROWS), 13), shade, leaders)
     # The root of a tongue sinks as the jaw drops, and leaves the throat dark behind it.
     piece.shapes[INDEX["jawOpen"], :, 1] -= 1.1 * np.clip((9.2 - z) / 3.0, 0, 1)
     forward = np.clip((z - 5.0) / 4.75, 0, 1) ** 1.4
-    out = np.stack([0 * z, 0.95 * forward - 0.75 * forward**4, 2.6 * forward], axis=1)
-    piece.shapes[INDEX["tongueOut"]] = out
+    piece.shapes[INDEX["tongueOut"]] = np.stack([-0.2 * across * half * forward, 0 * z, 4.0 * forward], axis=1)
     return piece
 
 
@@ -796,6 +847,154 @@ def normalise(head: HeadModel) -> HeadModel:
         landmark_weights=head.landmark_weights,
         rings=head.rings,
     )
+
+
+@dataclass(frozen=True)
+class FilmedLips:
+    """How the lips of filmed faces move, in face widths, the same on both sides."""
+
+    DRIVES: ClassVar = (
+        "the chin falls",
+        "the upper lip rises",
+        "the lower lip leaves the chin",
+        "the mouth widens",
+    )
+    moves: Floats
+    """[drives, LIP_CONTOURS, 2]: x and y for one unit of each drive."""
+
+    @classmethod
+    def read(cls, path: Path, head: HeadModel) -> "FilmedLips":
+        """Lay every frame over the head's eyes and brow, and regress the lips on four drives."""
+        with np.load(path) as archive:
+            place = {int(landmark): k for k, landmark in enumerate(archive["indices"])}
+            clips = [archive[name].astype(np.float64) for name in archive.files if name != "indices"]
+        still = [33, 133, 362, 263, 168, 10]
+        marks = head.landmarks(head.vertices).astype(np.float64)
+        onto = marks[still, :2]
+        moved = []
+        for clip in clips:
+            seen = clip[np.isfinite(clip).all(axis=(1, 2))][..., :2]
+            laid = np.stack([_similarity(frame[[place[k] for k in still]], onto, frame) for frame in seen])
+            gap = laid[:, place[14], 1] - laid[:, place[13], 1]
+            moved.append(laid - laid[gap <= np.quantile(gap, REST_SHARE)].mean(axis=0))
+        offsets = np.concatenate(moved)
+
+        def down(landmark: int) -> Floats:
+            result: Floats = offsets[:, place[landmark], 1]
+            return result
+
+        wider = offsets[:, place[308], 0] - offsets[:, place[78], 0]
+        drives = np.stack([down(152), -down(13), down(14) - down(152), wider], axis=1)
+        mirror = dict(zip(LIP_CONTOURS, _across(), strict=True))
+        twins = [place[mirror[k]] for k in LIP_CONTOURS]
+        own = [place[k] for k in LIP_CONTOURS]
+        even = (offsets[:, own] + offsets[:, twins] * [-1, 1]) / 2
+        flat = even.reshape(len(even), -1)
+        moves = np.linalg.lstsq(drives, flat, rcond=None)[0]
+        left = np.sqrt(np.square(flat - drives @ moves).mean())
+        print(
+            f"filmed lips: {len(flat)} frames of {len(clips)} clips; the four drives leave {left:.4f} of "
+            f"{np.sqrt(np.square(flat).mean()):.4f} face widths (RMS)"
+        )
+        return cls(moves.reshape(len(cls.DRIVES), len(LIP_CONTOURS), 2))
+
+    def wanted(self, drive: str, moves: Floats) -> Floats:
+        """Return where LIP_CONTOURS should go, [landmarks, 2], in a shape that moves landmarks by [478, 3]."""
+        unit = self.moves[self.DRIVES.index(drive)]
+        filmed = np.zeros((478, 2))
+        filmed[list(LIP_CONTOURS)] = unit
+        if drive == "the mouth widens":
+            filmed *= float(moves[308, 0] - moves[78, 0])
+        else:
+            filmed *= _gap(moves) / _gap(filmed)
+        spared = (_gap(moves) - _gap(filmed)) / 2
+        across = smoothstep(np.linspace(0, 1, len(INNER_LIPS_TOP) // 2 + 1))
+        across = np.concatenate([across, across[-2::-1]])
+        filmed[list(INNER_LIPS_TOP), 1] -= spared * across
+        filmed[list(INNER_LIPS_BOTTOM), 1] += spared * across
+        return filmed[list(LIP_CONTOURS)]
+
+
+def _across() -> list[int]:
+    """Return the landmark across the face from each of LIP_CONTOURS."""
+    twins = {}
+    for run in (INNER_LIPS_TOP, INNER_LIPS_BOTTOM, OUTER_LIPS_TOP, OUTER_LIPS_BOTTOM):
+        twins.update(zip(run, run[::-1], strict=True))
+    return [twins[k] for k in LIP_CONTOURS]
+
+
+def _similarity(source: Floats, target: Floats, points: Floats) -> Floats:
+    """Turn, scale and shift points [n, 2] as lays `source` on `target` best."""
+    a, b = source - source.mean(axis=0), target - target.mean(axis=0)
+    a_complex, b_complex = a @ [1, 1j], b @ [1, 1j]
+    factor = np.vdot(a_complex, b_complex) / np.vdot(a_complex, a_complex)
+    laid = (points - source.mean(axis=0)) @ [1, 1j] * factor
+    result: Floats = np.stack([laid.real, laid.imag], axis=-1) + target.mean(axis=0)
+    return result
+
+
+def follow_film(head: HeadModel, film: FilmedLips) -> HeadModel:
+    """Make the lips of jawOpen, mouthUpperUp and mouthPucker move as filmed, for the same gap between them.
+
+    What is scored and trained as motion keeps its unit: the gap. The corrections are radial-basis fields
+    round the lips' landmarks, taken on an open mouth so that upper and lower lip do not share them, that fade
+    into the face.
+    """
+    face = head.part("face")
+    shapes = head.shapes.astype(np.float64)
+    flat = np.array([1.0, 1.0, 0.3])
+    opened = head.vertices + 0.35 * head.shapes[INDEX["jawOpen"]]
+    places = opened[face] * flat
+    centres = head.landmarks(opened).astype(np.float64)[list(LIP_CONTOURS)] * flat
+    share = smoothstep(1 - (distances(places, centres).min(axis=1) - FILM_NEAR) / FILM_FADE)[:, None]
+    left = smoothstep(head.vertices[face, :1] / 0.08 + 0.5)
+    for drive, names in FILMED_SHAPES.items():
+        own = [INDEX[name] for name in names]
+
+        def marks() -> Floats:
+            return head.landmarks(shapes[own].sum(axis=0).astype(np.float32)).astype(np.float64)  # noqa: B023
+
+        before = marks()
+        wanted = film.wanted(drive, before)
+        for _ in range(4):
+            off = wanted - marks()[list(LIP_CONTOURS), :2]
+            field = interpolate(centres, off, places, smoothing=FILM_SMOOTHING) * share
+            for index, part in zip(own, (left, 1 - left) if len(own) == 2 else (1.0,), strict=True):
+                shapes[index, face, :2] += part * field
+        after = marks()
+        errors = [np.abs(m[list(LIP_CONTOURS), :2] - wanted).mean() for m in (before, after)]
+        print(
+            f"{names[0]}: the lips' landmarks {errors[0]:.4f} face widths off the film, now {errors[1]:.4f}; "
+            f"gap {_gap(before):.4f}, now {_gap(after):.4f}"
+        )
+    return replace(head, shapes=shapes.astype(np.float32))
+
+
+def hide_corner_lining(head: HeadModel) -> HeadModel:
+    """Lay the lining of the mouth's corners straight behind their rim.
+
+    The source's turns inwards there: an open mouth would end short of its corners, in a blunt edge of skin.
+    """
+    rings = head.rings[0]
+    count = rings.shape[1]
+    vertices, shapes, identities = head.vertices.copy(), head.shapes.copy(), head.identities.copy()
+    for step in range(-LINING_COLUMNS, LINING_COLUMNS + 1):
+        share = float(smoothstep(np.array(LINING_COLUMNS + 1 - abs(step)) / 5))
+        rim = CORNER_RIM + RIM_RISES * max(abs(step) - 2, 0)
+        outer, between = int(rim), rim % 1
+        for corner in (0, count // 2):
+            column = rings[:, (corner + step) % count]
+            lining = column[: outer + 1]
+            for values, axes in ((vertices, slice(2)), (shapes, slice(3)), (identities, slice(3))):
+                one, two = values[..., column[outer], axes], values[..., column[outer + 1], axes]
+                target = (1 - between) * one + between * two
+                values[..., lining, axes] += share * (target[..., None, :] - values[..., lining, axes])
+    return replace(head, vertices=vertices, shapes=shapes, identities=identities)
+
+
+def _gap(moves: Floats) -> float:
+    """How far landmarks' movements [478, k] part the inner lips."""
+    return float((moves[list(INNER_LOWER_LIP), 1] - moves[list(INNER_UPPER_LIP), 1]).mean())
 
 
 def report(stored: HeadModel, exact: HeadModel, path: Path) -> None:

@@ -58,6 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the shared data folder")
     parser.add_argument("--out", type=Path, required=True, help="npz to write, or to complete")
+    parser.add_argument("--every", type=int, default=1, help="take one clip in so many (default: all)")
     arguments = parser.parse_args()
 
     cv2.setNumThreads(1)
@@ -67,7 +68,7 @@ def main() -> None:
         with np.load(arguments.out) as earlier:
             labelled = {name: earlier[name] for name in earlier.files if name != "indices"}
 
-    videos = sorted((arguments.data / "grid/video").glob("*.mp4"))
+    videos = sorted((arguments.data / "grid/video").glob("*.mp4"))[:: arguments.every]
     for count, video in enumerate(videos, start=1):
         if video.stem in labelled:
             continue

@@ -1,0 +1,98 @@
+"""How a tongue articulates: its tip rises to the upper teeth, passes between the rows, and lies on the lip.
+
+Motion has one channel for it, ARKit's tongueOut. Speech uses its lower part: about 0.05 for t, d and n, 0.16
+for l, 0.3 for th (tools/articulation.py); only a tongue put out goes further.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.head import load_head
+from mien.engine.motion import INDEX
+from mien.engine.opening import FINE
+from mien.engine.placement import Box, Pixels, Placement, ease
+from mien.engine.portrait import Portrait
+from mien.kernels.raster import raster_attributes
+
+_RAISED_AT: Final = 0.14
+_LOWERED_FROM: Final = 0.2
+_LOWERED_BY: Final = 0.2
+"""The tip is at the upper teeth at the first of these weights, and from the second leaves them over the third."""
+_BEHIND_EDGE: Final = 0.006
+"""How far above the upper teeth's edge the raised tip ends, in face widths."""
+_OVER_EDGE: Final = 0.012
+"""How far above the lower teeth's edge a tongue passes over it, in face widths."""
+_NEAR_TEETH: Final = 0.07
+"""How near to the lower teeth, before or behind them, a tongue has to clear them, in face widths."""
+_DROOP: Final = 2.6
+"""How far a tongue sinks for the square of how far it is out, in face widths."""
+_FRONT: Final = 0.045
+"""Half of the width of the incisors, in face widths."""
+_MIDDLE: Final = 0.025
+
+
+class Tongue:
+    """One portrait's tongue: the run of vertices within its mouth's inside."""
+
+    def __init__(self, portrait: Portrait) -> None:
+        head = load_head()
+        first = head.mouth_inside().start
+        run = head.part("tongue")
+        self._own = slice(run.start - first, run.stop - first)
+        reach = np.linalg.norm(head.shapes[INDEX["tongueOut"], run], axis=1)
+        self._forward = (reach / reach.max()).astype(np.float32)
+        across = np.abs(head.vertices[:, 0])
+        self._middle = np.flatnonzero(across[run] < _MIDDLE)
+        self._tip = self._middle[int(reach[self._middle].argmax())]
+        upper, lower = head.part("upper_teeth"), head.part("lower_teeth")
+        self._upper = np.flatnonzero(across[upper] < _FRONT) + upper.start - first
+        self._lower = np.flatnonzero(across[lower] < _FRONT) + lower.start - first
+        triangles = portrait.mouth_triangles - np.int32(portrait.runs[1])
+        own = (triangles >= self._own.start).all(axis=1) & (triangles < self._own.stop).all(axis=1)
+        self._triangles = np.ascontiguousarray(triangles[own])
+        self._scale = portrait.scale
+
+    def articulate(self, inside: NDArray[np.float32], placement: Placement, weight: float) -> None:
+        """Raise the tongue on its way out, in place: inside is float32[inside vertices, 3] in pixels."""
+        down = placement.rotation[:, 1] / np.linalg.norm(placement.rotation[:, 1])
+        own = inside[self._own]
+        height = own @ down
+        upper, lower = float((inside[self._upper] @ down).max()), float((inside[self._lower] @ down).min())
+        to_upper = float(height[self._tip]) - upper + _BEHIND_EDGE * self._scale
+        leaving = ease((weight - _LOWERED_FROM) / _LOWERED_BY)
+        rise = max(to_upper, 0.0) * ease(weight / _RAISED_AT) * (1 - leaving)
+        teeth = float(inside[self._lower, 2].min())
+        near = 2 - 2 * np.abs(own[self._middle, 2] - teeth) / (_NEAR_TEETH * self._scale)
+        needed = height[self._middle] - lower + _OVER_EDGE * self._scale
+        clear = float((np.maximum(needed, 0) * np.clip(near, 0, 1)).max()) * ease(weight / _RAISED_AT)
+        out = np.maximum(teeth - own[:, 2], 0) / self._scale
+        own += (_DROOP * self._scale * out**2 - max(rise, clear) * self._forward**0.8)[:, None] * down
+
+    def box(self, inside: NDArray[np.float32], box: Box, shape: tuple[int, ...]) -> Box:
+        """Widen the mouth's box to hold the tongue too, within a picture of that height and width."""
+        low, high = inside[self._own, :2].min(axis=0), inside[self._own, :2].max(axis=0)
+        left, top, right, bottom = box
+        return (
+            max(min(left, int(low[0]) - 2), 0),
+            max(min(top, int(low[1]) - 2), 0),
+            min(max(right, int(high[0]) + 3), shape[1]),
+            min(max(bottom, int(high[1]) + 3), shape[0]),
+        )
+
+    def pass_lips(
+        self, inside: NDArray[np.float32], depth: NDArray[np.float32], box: Box, opened: Pixels
+    ) -> None:
+        """Add to the opening, in place at FINE resolution, where the tongue lies before the skin."""
+        left, top, right, bottom = box
+        skin = cv2.resize(depth[top:bottom, left:right], opened.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        before = np.where(np.isfinite(skin), skin, -np.inf).astype(np.float32)
+        kept = before.copy()
+        fine = inside.copy()
+        fine[:, 0] = (fine[:, 0] - left) * FINE + 0.5
+        fine[:, 1] = (fine[:, 1] - top) * FINE + 0.5
+        nothing = np.zeros((len(fine), 1), np.float32)
+        raster_attributes(fine, self._triangles, nothing, np.zeros((*before.shape, 1), np.float32), before)
+        opened[before < kept] = 255
