@@ -54,7 +54,7 @@ class MouthDrawing:
         self._lip_columns = _lip_columns()
         self._inside_triangles = portrait.mouth_triangles - np.int32(portrait.runs[1])
         self._tongue = Tongue(portrait)
-        self._stirs = np.abs(mouth_gap_weights())
+        self._gap_weights = mouth_gap_weights()
 
     def without_lip_line(self, parted: float) -> Frame:
         """Return the photo, with the lips' own colours over what lies between them as far as they part.
@@ -71,7 +71,7 @@ class MouthDrawing:
     def draw(self, picture: Frame, placement: Placement, box: Box, motion: NDArray[np.float32]) -> None:
         """Draw teeth, gums and tongue where the lips part, and the tongue where it passes before them."""
         tongue = float(motion[INDEX["tongueOut"]])
-        inside = self._inside(placement, tongue)
+        inside = self._inside(placement, tongue, float(self._gap_weights @ motion[SHAPE_SLICE]))
         if tongue > 0:
             box = self._tongue.box(inside, box, placement.depth.shape)
         opened = cv2.morphologyEx(self.opening.mask(placement, box), cv2.MORPH_OPEN, CROSS)
@@ -84,7 +84,7 @@ class MouthDrawing:
         left, top = max(left - margin, 0) & ~1, max(top - margin, 0) & ~1
         right = min(left + width + 2 * margin + 2, opened.shape[1]) & ~1
         bottom = min(top + height + 2 * margin + 2, opened.shape[0]) & ~1
-        opened = np.ascontiguousarray(opened[top:bottom, left:right])
+        opened = np.ascontiguousarray(opened[top:bottom, left:right], np.uint8)
         x, y = box[0] + left // FINE, box[1] + top // FINE
         small = ((right - left) // FINE, (bottom - top) // FINE)
         rounded = float(motion[_ROUNDING].sum())
@@ -99,12 +99,12 @@ class MouthDrawing:
         self._shade_rim(area, alpha, shown * (1 - photo))
         mix(area, colour, alpha * shown)
 
-    def _inside(self, placement: Placement, tongue: float) -> NDArray[np.float32]:
+    def _inside(self, placement: Placement, tongue: float, gap: float) -> NDArray[np.float32]:
         """Place the mouth's inside, float32[inside vertices, 3] in pixels of the picture."""
         first, last = int(self._portrait.runs[1]), int(self._portrait.runs[2])
         inside = placement.positions[first:last].copy()
         if tongue > 0:
-            self._tongue.articulate(inside, placement, tongue)
+            self._tongue.articulate(inside, placement, tongue, gap)
         return inside
 
     def _paint(
@@ -126,22 +126,21 @@ class MouthDrawing:
         painted += cavity * (bare.astype(np.float32) * np.float32(1 / 255))[..., None]
         return painted
 
-    def _light(self, opened: NDArray[np.uint8], small: tuple[int, int]) -> NDArray[np.float32]:
+    def _light(self, opened: Pixels, small: tuple[int, int]) -> NDArray[np.float32]:
         """Say how much light falls on each pixel, float32[height, width, 1].
 
         The smaller the opening the less comes in, and the nearer to its upper edge and its corners.
         """
         scale = self._portrait.scale
         coarse = (max(opened.shape[1] // _COARSE, 1), max(opened.shape[0] // _COARSE, 1))
-        light = cv2.resize(opened, coarse, interpolation=cv2.INTER_AREA).astype(np.float32)
-        light = cv2.GaussianBlur(
-            light, (0, 0), _LIGHT_REACH * scale * FINE / _COARSE, borderType=cv2.BORDER_CONSTANT
-        )
+        share: Pixels = cv2.resize(opened, coarse, interpolation=cv2.INTER_AREA).astype(np.float32)
+        reach = _LIGHT_REACH * scale * FINE / _COARSE
+        share = cv2.GaussianBlur(share, (0, 0), reach, borderType=cv2.BORDER_CONSTANT)
         step_x, step_y = coarse[0] / small[0], coarse[1] / small[1]
         fall = _LIGHT_FALL * scale * step_y
         to_coarse = np.array([[step_x, 0, step_x / 2 - 0.5], [0, step_y, step_y / 2 - 0.5 - fall]])
-        light = cv2.warpAffine(light, to_coarse, small, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        light = np.minimum(np.asarray(light, np.float32) * np.float32(1.5 / 255), 1)
+        share = cv2.warpAffine(share, to_coarse, small, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        light = np.minimum(share * np.float32(1.5 / 255), 1)
         return np.asarray(_DIM + (1 - _DIM) * light, np.float32)[..., None]
 
     def _shade_rim(self, area: Frame, alpha: Pixels, shown: float) -> None:
@@ -154,7 +153,7 @@ class MouthDrawing:
         """Say how much of the inside is as in the photo: all at rest, nothing once the lips have moved."""
         if not self._portrait.lips_parted:
             return 0.0
-        stirred = float(self._stirs @ motion[SHAPE_SLICE]) / _STIRRED
+        stirred = float(np.abs(self._gap_weights) @ motion[SHAPE_SLICE]) / _STIRRED
         return (1 - placement.neutral) * (1 - ease(stirred))
 
     def _with_photo(

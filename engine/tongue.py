@@ -20,7 +20,7 @@ from mien.kernels.raster import raster_attributes
 _RAISED_AT: Final = 0.14
 _LOWERED_FROM: Final = 0.2
 _LOWERED_BY: Final = 0.2
-"""The tip is at the upper teeth at the first of these weights, and from the second leaves them over the third."""
+"""The tip is at the upper teeth at the first of these weights; from the second on it leaves them."""
 _BEHIND_EDGE: Final = 0.006
 """How far above the upper teeth's edge the raised tip ends, in face widths."""
 _OVER_EDGE: Final = 0.012
@@ -32,6 +32,9 @@ _DROOP: Final = 2.6
 _FRONT: Final = 0.045
 """Half of the width of the incisors, in face widths."""
 _MIDDLE: Final = 0.025
+"""Half of the width of the tongue's middle, in face widths."""
+_LETS_PASS: Final = 0.04
+"""How far apart lips are that let a tongue pass freely, in face widths: it stays behind closed ones."""
 
 
 class Tongue:
@@ -54,11 +57,25 @@ class Tongue:
         own = (triangles >= self._own.start).all(axis=1) & (triangles < self._own.stop).all(axis=1)
         self._triangles = np.ascontiguousarray(triangles[own])
         self._scale = portrait.scale
+        shape = INDEX["tongueOut"]
+        moves = slice(int(portrait.delta_starts[shape]), int(portrait.delta_starts[shape + 1]))
+        self._out = np.zeros((run.stop - run.start, 3), np.float32)
+        rows = portrait.delta_rows[moves] - (int(portrait.runs[1]) + self._own.start)
+        here = (rows >= 0) & (rows < len(self._out))
+        self._out[rows[here]] = portrait.delta_values[moves][here]
 
-    def articulate(self, inside: NDArray[np.float32], placement: Placement, weight: float) -> None:
-        """Raise the tongue on its way out, in place: inside is float32[inside vertices, 3] in pixels."""
-        down = placement.rotation[:, 1] / np.linalg.norm(placement.rotation[:, 1])
+    def articulate(
+        self, inside: NDArray[np.float32], placement: Placement, weight: float, gap: float
+    ) -> None:
+        """Raise the tongue on its way out, in place, and hold it back behind lips that are closed.
+
+        inside: float32[inside vertices, 3] in pixels; gap: between the lips, in face widths.
+        """
         own = inside[self._own]
+        free = ease(gap / _LETS_PASS)
+        own -= np.float32((1 - free) * weight) * (self._out @ placement.rotation.T)
+        weight *= free
+        down = placement.rotation[:, 1] / np.linalg.norm(placement.rotation[:, 1])
         height = own @ down
         upper, lower = float((inside[self._upper] @ down).max()), float((inside[self._lower] @ down).min())
         to_upper = float(height[self._tip]) - upper + _BEHIND_EDGE * self._scale

@@ -536,7 +536,7 @@ TONGUE_ROWS = (*np.linspace(0, 0.7, 9), 0.76, 0.82, 0.87, 0.91, 0.95, 0.98, 1.0,
 FUNNEL_COVERS = 0.22
 """How far teeth keep behind funnelled lips, in centimetres."""
 LOWER_FALL = 0.85
-"""Lower teeth and tongue fall with the lip before them, which the film lets fall less than the source does."""
+"""Lower teeth and tongue fall with the lip before them, and on film that falls less than in the source."""
 
 
 def mouth_inside(rig: SourceRig) -> dict[str, Piece]:
@@ -678,7 +678,8 @@ def tongue(rig: SourceRig, leaders: Ints) -> Piece:
     # The root of a tongue sinks as the jaw drops, and leaves the throat dark behind it.
     piece.shapes[INDEX["jawOpen"], :, 1] -= 1.1 * np.clip((9.2 - z) / 3.0, 0, 1)
     forward = np.clip((z - 5.0) / 4.75, 0, 1) ** 1.4
-    piece.shapes[INDEX["tongueOut"]] = np.stack([-0.2 * across * half * forward, 0 * z, 4.0 * forward], axis=1)
+    out = np.stack([-0.2 * across * half, 0 * z, np.full(len(z), 4.0)], axis=1)
+    piece.shapes[INDEX["tongueOut"]] = forward[:, None] * out
     return piece
 
 
@@ -899,7 +900,7 @@ class FilmedLips:
         return cls(moves.reshape(len(cls.DRIVES), len(LIP_CONTOURS), 2))
 
     def wanted(self, drive: str, moves: Floats) -> Floats:
-        """Return where LIP_CONTOURS should go, [landmarks, 2], in a shape that moves landmarks by [478, 3]."""
+        """Return where LIP_CONTOURS should go, [n, 2], in a shape that moves landmarks by [478, 3]."""
         unit = self.moves[self.DRIVES.index(drive)]
         filmed = np.zeros((478, 2))
         filmed[list(LIP_CONTOURS)] = unit

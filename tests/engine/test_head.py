@@ -56,6 +56,26 @@ def test_each_shape_moves_something_and_its_own_side() -> None:
             assert (centre > 0) == name.endswith("Left"), name
 
 
+def test_a_dropping_jaw_leaves_the_upper_lip_and_draws_the_corners_a_little() -> None:
+    """As on film, where the corners go 0.32 as far as the lower lip; the rig we learned from says 0.36."""
+    head = load_head()
+    jaw = head.landmarks(head.shapes[INDEX["jawOpen"]])
+    lower = jaw[14, 1]
+    assert abs(jaw[13, 1]) < 0.05 * lower
+    assert 0.2 * lower < jaw[[61, 78, 291, 308], 1].mean() < 0.34 * lower
+    rising = head.shapes[[INDEX["mouthUpperUpLeft"], INDEX["mouthUpperUpRight"]]].sum(axis=0)
+    raised = head.landmarks(rising.astype(np.float32))
+    assert raised[0, 1] > 0.8 * raised[13, 1]  # its edge rises further than its border: it thins
+
+
+def test_an_open_mouth_reaches_its_corners() -> None:
+    head = load_head()
+    opened = head.vertices + 0.3 * head.shapes[INDEX["jawOpen"]]
+    rings = head.rings[0]
+    lining = opened[rings[:3, [0, 1, 2, -1, -2]], 0]
+    assert lining.min() > 0.88 * head.landmarks(opened)[308, 0]
+
+
 def test_mouth_opening_follows_jaw_and_lips() -> None:
     motion = neutral_motion(4)
     motion[1, INDEX["jawOpen"]] = 0.2

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from synthetic_face import draw_photo
+
+from mien.engine.head import load_head
+from mien.engine.motion import INDEX, neutral_motion
+from mien.engine.placement import Placement
+from mien.engine.portrait import Portrait
+from mien.engine.rig_renderer import RigRenderer
+from mien.engine.tongue import Tongue
+
+Positions = NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Portrait:
+    return draw_photo().portrait()
+
+
+@pytest.fixture(scope="module")
+def renderer(portrait: Portrait) -> RigRenderer:
+    return RigRenderer(portrait)
+
+
+def motion_of(**values: float) -> NDArray[np.float32]:
+    motion = neutral_motion(1)[0]
+    for name, value in values.items():
+        motion[INDEX[name]] = value
+    return motion
+
+
+def articulated(portrait: Portrait, weight: float, gap: float) -> tuple[Positions, slice]:
+    """Place the mouth's inside with the tongue put out by `weight`; also where the tongue lies in it."""
+    head, shape = load_head(), INDEX["tongueOut"]
+    placement = Placement.at_rest(portrait)
+    rows = slice(int(portrait.delta_starts[shape]), int(portrait.delta_starts[shape + 1]))
+    placement.positions[portrait.delta_rows[rows]] += np.float32(weight) * portrait.delta_values[rows]
+    inside = placement.positions[int(portrait.runs[1]) : int(portrait.runs[2])].copy()
+    Tongue(portrait).articulate(inside, placement, weight, gap)
+    first, run = head.mouth_inside().start, head.part("tongue")
+    return inside, slice(run.start - first, run.stop - first)
+
+
+def red(picture: NDArray[np.uint8], rows: slice, columns: slice) -> float:
+    area = picture[rows, columns].astype(float)
+    return float((area[..., 0] - area[..., 1:].mean(axis=-1)).mean())
+
+
+def test_closed_lips_hold_a_tongue_back(renderer: RigRenderer) -> None:
+    closed = renderer.render(neutral_motion(1)[0])
+    np.testing.assert_array_equal(renderer.render(motion_of(tongueOut=1.0)), closed)
+
+
+def test_a_tongue_put_out_passes_the_lower_lip(portrait: Portrait, renderer: RigRenderer) -> None:
+    opened = renderer.render(motion_of(jawOpen=0.3))
+    out = renderer.render(motion_of(jawOpen=0.3, tongueOut=1.0))
+    lip = portrait.landmarks[17, :2] + [0, 0.2135 * 0.3 * portrait.scale]
+    x, y = lip.astype(int)
+    area = slice(y - 10, y - 4), slice(x - 4, x + 4)
+    changed = np.abs(out.astype(int) - opened)[area].mean()
+    assert changed > 10
+    assert red(out, *area) > 20
+
+
+def test_its_tip_rises_for_l_and_leaves_the_upper_teeth_further_out(portrait: Portrait) -> None:
+    resting, own = articulated(portrait, 0.0, 0.1)
+    tip = own.start + int(resting[own, 2].argmin())
+    heights = [articulated(portrait, weight, 0.1)[0][tip, 1] for weight in (0.0, 0.05, 0.16, 0.9)]
+    assert heights[0] > heights[1] > heights[2]
+    assert heights[3] > heights[2] + 0.02 * portrait.scale
+
+
+def test_it_moves_without_jumps(portrait: Portrait) -> None:
+    weights = np.linspace(0, 1, 101)
+    places = np.array([articulated(portrait, float(weight), 0.1)[0] for weight in weights])
+    assert np.abs(np.diff(places, axis=0)).max() < 0.02 * portrait.scale
