@@ -44,29 +44,29 @@ _ROUND: Final[Pixels] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 class MouthDrawing:
     """One portrait's mouth."""
 
-    def __init__(self, portrait: Portrait) -> None:
+    def __init__(self, portrait: Portrait, photo: Frame) -> None:
+        """Get ready. photo: uint8[H, W, 3], what skin is drawn from, is changed in place where lips part."""
         rings = load_head().rings[0]
         loop = INNER_LIPS_TOP + INNER_LIPS_BOTTOM[-2:0:-1]
         self.opening = Opening.within(portrait, rings[:10].ravel(), loop, _ROUND)
         self._portrait = portrait
-        self._photo = portrait.picture.copy()
         self._lips = portrait.lips_picture.astype(np.float32)
+        left, top = (int(edge) for edge in portrait.lips_corner)
+        height, width = self._lips.shape[:2]
+        self._skin = photo[top : top + height, left : left + width]
+        self._skin_at_rest = self._skin.copy()
         self._lip_columns = _lip_columns()
         self._inside_triangles = portrait.mouth_triangles - np.int32(portrait.runs[1])
         self._tongue = Tongue(portrait)
         self._gap_weights = mouth_gap_weights()
 
-    def without_lip_line(self, parted: float) -> Frame:
-        """Return the photo, with the lips' own colours over what lies between them as far as they part.
+    def part_lips(self, parted: float) -> None:
+        """Lay the lips' own colours over what lies between them in the photo, as far as they part.
 
         Opened lips must not carry the dark line between them along, nor closing ones the teeth.
         """
-        left, top = (int(edge) for edge in self._portrait.lips_corner)
-        height, width = self._lips.shape[:2]
-        box = (slice(top, top + height), slice(left, left + width))
-        own = self._portrait.picture[box]
-        self._photo[box] = np.round(own + np.float32(parted) * (self._lips - own)).astype(np.uint8)
-        return self._photo
+        own = self._skin_at_rest
+        self._skin[:] = np.round(own + np.float32(parted) * (self._lips - own)).astype(np.uint8)
 
     def draw(self, picture: Frame, placement: Placement, box: Box, motion: NDArray[np.float32]) -> None:
         """Draw teeth, gums and tongue where the lips part, and the tongue where it passes before them."""

@@ -159,6 +159,22 @@ class Portrait:
         height, width = self.picture.shape[:2]
         return width, height
 
+    def grid_layout(self) -> tuple[int, int]:
+        """Return the grid's columns and rows: its vertices lie row by row, evenly spaced at rest.
+
+        Raises ValueError where they do not.
+        """
+        grid = self.vertices[self.runs[2] : self.runs[3], :2]
+        columns = int((grid[:, 1] == grid[0, 1]).sum()) if len(grid) else 0
+        _require(columns > 1 and len(grid) >= 2 * columns and len(grid) % columns == 0, "vertices")
+        rows = len(grid) // columns
+        x = np.linspace(grid[0, 0], grid[-1, 0], columns)
+        y = np.linspace(grid[0, 1], grid[-1, 1], rows)
+        _require(x[1] - x[0] > 0.5 and y[1] - y[0] > 0.5, "vertices")
+        even = np.stack([np.tile(x, rows), np.repeat(y, columns)], axis=1)
+        _require(bool(np.abs(grid - even).max() < 0.1), "vertices")
+        return columns, rows
+
     def save(self, path: Path) -> None:
         """Write the portrait, under 3 MB for a picture of 512 x 512."""
         stored: dict[str, Any] = {
@@ -210,6 +226,7 @@ class Portrait:
         for name in ("face_triangles", "grid_triangles", "mouth_triangles", "delta_rows"):
             indices = getattr(self, name)
             _require(indices.size == 0 or 0 <= indices.min() <= indices.max() < lengths["vertices"], name)
+        self.grid_layout()
         extent = np.array(self.lips_picture.shape[1::-1])
         _require(
             bool(self.lips_corner.min() >= 0 and np.all(self.lips_corner + extent <= self.size)),

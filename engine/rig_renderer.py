@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.errors import ConfigError
 from mien.engine.eye_drawing import EyeDrawing
-from mien.engine.framing import Size, check_size, shown_window
+from mien.engine.framing import LARGEST_ENLARGEMENT, Size, check_size, shown_window
 from mien.engine.head import mouth_gap_weights
 from mien.engine.motion import (
     CHANNELS,
@@ -18,10 +19,12 @@ from mien.engine.motion import (
     TRANSLATION_SLICE,
 )
 from mien.engine.mouth_drawing import MouthDrawing
-from mien.engine.placement import Frame, Placement, bounds, ease
+from mien.engine.placement import Box, Frame, Placement, bounds, ease
 from mien.engine.portrait import NEUTRALISER, Portrait
+from mien.engine.scaling import scale_portrait
 from mien.kernels.blend import blend, turn
 from mien.kernels.edges import soften_jumps, spread_map
+from mien.kernels.lattice import fill_map, invert_grid, lattice_for, sample_moved
 from mien.kernels.raster import raster_texture
 
 ROTATION_LIMITS: Final = np.deg2rad(np.array([11.0, 16.0, 14.0], np.float32))
@@ -47,28 +50,43 @@ parted lips is shown as it is while nothing moves, and the faintest noise does n
 
 _JUMP: Final = 3.2
 
+_MARGIN: Final = 8
+"""Pixels by which the photo's outermost are repeated past its border, for movement to show."""
+
 
 class RigRenderer:
-    """Draws one portrait. Not for two threads at once."""
+    """Draws one portrait. Not for two threads at once.
+
+    A frame takes only what it needs: where a movement leaves the coarse grid at rest, the photo is copied;
+    elsewhere it is sampled once, with skin's places from the face's triangles and all others' from the grid.
+    """
 
     def __init__(self, portrait: Portrait, *, size: Size | None = None) -> None:
         """Get ready to draw pictures of this width and height; by default the portrait's own.
 
-        A picture of another shape than the portrait's shows what `shown_window` chooses of it.
+        A picture of another size is drawn at that size: geometry and photo are scaled here, once. One of
+        another shape shows what `shown_window` chooses of the portrait. Raises ConfigError for a size that is
+        impossible or LARGEST_ENLARGEMENT times what the portrait has.
         """
         self._size = portrait.size if size is None else size
         check_size(self._size)
-        self._portrait = portrait
+        self._portrait, self._window = _at_size(portrait, self._size)
+        portrait = self._portrait
         width, height = portrait.size
-        self._window = shown_window(portrait.landmarks, portrait.size, self._size)
         self._placement = Placement.at_rest(portrait)
         self._weights = np.zeros(NEUTRALISER + 1, np.float32)
-        rows, columns = np.mgrid[:height, :width].astype(np.float32)
-        self._rest_x, self._rest_y = np.ascontiguousarray(columns), np.ascontiguousarray(rows)
-        self._map_x, self._map_y = np.empty_like(columns), np.empty_like(rows)
+        self._map_x, self._map_y = np.zeros((2, height, width), np.float32)
+        opaque = np.dstack([portrait.picture, np.full((height, width), 255, np.uint8)])
+        around = (_MARGIN, _MARGIN, _MARGIN, _MARGIN)
+        self._source = np.asarray(cv2.copyMakeBorder(opaque, *around, cv2.BORDER_REPLICATE), np.uint8)
+        photo = self._source[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN, :3]
+        self._grid = _Grid(portrait)
+        self._canvas = np.zeros_like(portrait.picture)
+        self._unsoftened = np.zeros_like(portrait.picture)
         self._gap_weights = mouth_gap_weights()
         self._drawn = np.unique(portrait.face_triangles)
-        self._mouth = MouthDrawing(portrait)
+        self._skin: Box = (0, 0, width, height)
+        self._mouth = MouthDrawing(portrait, photo)
         self._eyes = (EyeDrawing(portrait, "left"), EyeDrawing(portrait, "right"))
         self._draw(np.zeros(CHANNELS, np.float32))
         for eye in self._eyes:
@@ -86,37 +104,49 @@ class RigRenderer:
         """Draw one frame of motion, float32[CHANNELS], as RGB uint8[height, width, 3]."""
         if motion.shape != (CHANNELS,):
             raise ValueError(f"motion must be float32[{CHANNELS}], not {list(motion.shape)}")
-        picture = self._draw(_clamp(motion))
-        if self._size != self._portrait.size:
-            left, top, width, height = self._window
-            shown = picture[top : top + height, left : left + width]
-            method = cv2.INTER_AREA if self._size[0] < width else cv2.INTER_CUBIC
-            picture = np.asarray(cv2.resize(shown, self._size, interpolation=method), np.uint8)
-        return picture
+        return self._draw(_clamp(motion))
 
     def _draw(self, motion: NDArray[np.float32]) -> Frame:
         portrait, placement = self._portrait, self._placement
         parted = self._move(motion)
-        np.copyto(self._map_x, self._rest_x)
-        np.copyto(self._map_y, self._rest_y)
-        placement.depth.fill(np.inf)
-        self._draw_map(portrait.grid_triangles)
-        placement.depth.fill(np.inf)
-        self._draw_map(portrait.face_triangles)
-        openings = (self._mouth.opening, *(eye.opening for eye in self._eyes))
-        boxes = [opening.box(placement) for opening in openings]
-        for box in boxes:
-            spread_map(self._map_x, self._map_y, placement.depth, box)
-        photo = self._mouth.without_lip_line(parted)
-        method, border = cv2.INTER_CUBIC, cv2.BORDER_REPLICATE
-        picture: Frame = np.asarray(cv2.remap(photo, self._map_x, self._map_y, method, borderMode=border))
-        around = bounds(placement.positions[self._drawn, :2], placement.depth.shape, 2)
-        soften_jumps(picture, picture.copy(), self._map_x, self._map_y, around, _JUMP)
+        self._grid.follow(placement.positions)
+        boxes = self._draw_skin_map()
+        self._mouth.part_lips(parted)
+        picture = self._canvas
+        sample_moved(
+            *(self._source, self._grid.lattice, self._grid.step, self._map_x, self._map_y, self._skin),
+            *(portrait.picture, portrait.picture, self._window, picture),
+        )
+        self._soften(picture)
         self._mouth.shade_lip_line(picture, placement)
         self._mouth.draw(picture, placement, boxes[0], motion)
         for eye, box in zip(self._eyes, boxes[1:], strict=True):
             eye.draw(picture, placement, box, motion)
-        return picture
+        left, top, right, bottom = self._window
+        return picture[top:bottom, left:right].copy()
+
+    def _draw_skin_map(self) -> list[Box]:
+        """Draw where each pixel of skin takes its colour; return the boxes of the mouth and of both eyes."""
+        portrait, placement = self._portrait, self._placement
+        placement.depth[_area(self._skin)] = np.inf
+        self._skin = bounds(placement.positions[self._drawn, :2], placement.depth.shape, 4)
+        placement.depth[_area(self._skin)] = np.inf
+        fill_map(self._grid.lattice, self._grid.step, self._skin, self._map_x, self._map_y)
+        maps = (self._map_x, self._map_y, placement.depth)
+        raster_texture(placement.positions, portrait.face_triangles, portrait.texture, *maps)
+        openings = (self._mouth.opening, *(eye.opening for eye in self._eyes))
+        boxes = [opening.box(placement) for opening in openings]
+        for box in boxes:
+            spread_map(*maps, _common(box, self._skin))
+        return boxes
+
+    def _soften(self, picture: Frame) -> None:
+        """Smooth the edges where one piece of skin passes before another."""
+        area = _area(self._skin)
+        self._unsoftened[area] = picture[area]
+        left, top, right, bottom = self._skin
+        inner = (left + 2, top + 2, right - 2, bottom - 2)
+        soften_jumps(picture, self._unsoftened, self._map_x, self._map_y, inner, _JUMP)
 
     def _move(self, motion: NDArray[np.float32]) -> float:
         """Place all vertices; return how far the lips are parted from the photo's own line, 0..1."""
@@ -139,9 +169,56 @@ class RigRenderer:
         gap = float(self._gap_weights @ shapes) * portrait.scale
         return max(neutral, ease(gap / (0.04 * portrait.scale)))
 
-    def _draw_map(self, triangles: NDArray[np.int32]) -> None:
-        placement, texture = self._placement, self._portrait.texture
-        raster_texture(placement.positions, triangles, texture, self._map_x, self._map_y, placement.depth)
+
+class _Grid:
+    """The coarse grid that carries all but the skin, and its movement as a lattice over the picture."""
+
+    def __init__(self, portrait: Portrait) -> None:
+        self._run = slice(int(portrait.runs[2]), int(portrait.runs[3]))
+        self._rest = portrait.vertices[self._run, :2].copy()
+        columns, rows = portrait.grid_layout()
+        self._shape = (rows, columns, 2)
+        first, last = self._rest[0], self._rest[-1]
+        cell = (last - first) / np.array([columns - 1, rows - 1], np.float32)
+        self._layout = np.concatenate([first, cell]).astype(np.float32)
+        self.step = 1 << max(2, int(np.log2(1.1 * float(cell.min()))))
+        """Pixels from one point of the lattice to the next: a power of two, about a cell of the grid."""
+        self.lattice = lattice_for(portrait.size[1], portrait.size[0], self.step)
+
+    def follow(self, positions: NDArray[np.float32]) -> None:
+        """Take the lattice from where all vertices lie."""
+        moved = positions[self._run, :2] - self._rest
+        invert_grid(moved.reshape(self._shape), self._layout, self.lattice, self.step)
+
+
+def _at_size(portrait: Portrait, size: Size) -> tuple[Portrait, Box]:
+    """Scale a portrait so that what a picture of `size` shows has that size; return both."""
+    left, top, width, height = shown_window(portrait.landmarks, portrait.size, size)
+    across, down = size[0] / width, size[1] / height
+    if max(across, down) > LARGEST_ENLARGEMENT:
+        raise ConfigError(
+            f"A picture of {size[0]}x{size[1]} is more than {LARGEST_ENLARGEMENT:g} times as large as what "
+            f"the portrait {portrait.name} has to show: {width}x{height}.",
+            remedy="Choose a smaller size, or prepare the portrait from a larger photo.",
+        )
+    whole = [
+        max(2 * round(own * factor / 2), side)
+        for own, factor, side in zip(portrait.size, (across, down), size, strict=True)
+    ]
+    x = min(round(left * across), whole[0] - size[0])
+    y = min(round(top * down), whole[1] - size[1])
+    return scale_portrait(portrait, (whole[0], whole[1])), (x, y, x + size[0], y + size[1])
+
+
+def _area(box: Box) -> tuple[slice, slice]:
+    left, top, right, bottom = box
+    return slice(top, bottom), slice(left, right)
+
+
+def _common(one: Box, other: Box) -> Box:
+    """Return what two boxes have in common."""
+    left, top = max(one[0], other[0]), max(one[1], other[1])
+    return left, top, max(min(one[2], other[2]), left), max(min(one[3], other[3]), top)
 
 
 def _clamp(motion: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,122 @@
+"""A portrait at another size: geometry and pictures scaled once, so that frames are drawn at that size.
+
+Every field of a portrait has a rule below; a test holds this file to it.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.face_layer import seen_vertices
+from mien.engine.framing import Size
+from mien.engine.portrait import Portrait
+
+Picture = NDArray[np.uint8]
+
+
+class _Scaling:
+    """From a portrait's own pixels to those of another size; pixel centres have whole-number coordinates."""
+
+    def __init__(self, portrait: Portrait, size: Size) -> None:
+        self.portrait = portrait
+        self.size = size
+        self.across, self.down = size[0] / portrait.size[0], size[1] / portrait.size[1]
+        self.factor = float(np.sqrt(self.across * self.down))
+        """For lengths that lie in no direction, and for depth."""
+
+    def places(self, places: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Carry places [..., 2], or with a depth [..., 3], over."""
+        scaled = self.lengths(places)
+        scaled[..., :2] += np.array([self.across / 2 - 0.5, self.down / 2 - 0.5], np.float32)
+        return scaled
+
+    def lengths(self, lengths: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Carry movements [..., 2] or [..., 3] over."""
+        factors = np.array([self.across, self.down, self.factor], np.float32)
+        return np.asarray(lengths * factors[: lengths.shape[-1]], np.float32)
+
+    def picture(self, picture: Picture) -> Picture:
+        """Scale a picture of the portrait's size: Lanczos to enlarge it, areas' means to reduce it."""
+        method = cv2.INTER_AREA if self.factor < 1 else cv2.INTER_LANCZOS4
+        return np.asarray(cv2.resize(picture, self.size, interpolation=method), np.uint8)
+
+    def mask(self, mask: Picture) -> Picture:
+        """Scale a mask of the portrait's size."""
+        method = cv2.INTER_AREA if self.factor < 1 else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(mask, self.size, interpolation=method), np.uint8)
+
+    def patch(self, patch: Picture, corner: NDArray[Any]) -> Picture:
+        """Scale a patch of the picture whose left and top are `corner`."""
+        left, top = (int(edge) for edge in corner)
+        height, width = patch.shape[:2]
+        whole = self.portrait.picture.copy()
+        whole[top : top + height, left : left + width] = patch
+        low = self.corner(corner)
+        high = np.ceil([(left + width) * self.across, (top + height) * self.down]).astype(np.int64)
+        high = np.minimum(np.maximum(high, low + 1), self.size)
+        return np.ascontiguousarray(self.picture(whole)[low[1] : high[1], low[0] : high[0]])
+
+    def corner(self, corner: NDArray[Any]) -> NDArray[np.int64]:
+        """Carry a patch's left and top over."""
+        return np.asarray(np.floor(corner * [self.across, self.down]), np.int64)
+
+    def eye(self, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Carry an eye's numbers over: see Portrait.left_eye."""
+        lengths = numbers[4:] * np.float32(self.factor)
+        corner = self.corner(numbers[:2]).astype(np.float32)
+        return np.concatenate([corner, self.places(numbers[2:4]), lengths])
+
+
+def _same(name: str) -> Callable[[_Scaling], Any]:
+    return lambda to: getattr(to.portrait, name)
+
+
+RULES: Final[dict[str, Callable[[_Scaling], Any]]] = {
+    "name": _same("name"),
+    "picture": lambda to: to.picture(to.portrait.picture),
+    "landmarks": lambda to: to.places(to.portrait.landmarks),
+    "scores": _same("scores"),
+    "scale": lambda to: to.portrait.scale * to.factor,
+    "pivot": lambda to: to.places(to.portrait.pivot),
+    "vertices": lambda to: to.places(to.portrait.vertices),
+    "runs": _same("runs"),
+    "share": _same("share"),
+    "texture": lambda to: to.places(to.portrait.texture),
+    "delta_starts": _same("delta_starts"),
+    "delta_rows": _same("delta_rows"),
+    "delta_values": lambda to: to.lengths(to.portrait.delta_values),
+    "face_triangles": _same("face_triangles"),
+    "grid_triangles": _same("grid_triangles"),
+    "mouth_triangles": _same("mouth_triangles"),
+    "mouth_paint": _same("mouth_paint"),
+    "mouth_cavity": _same("mouth_cavity"),
+    "mouth_photo": lambda to: to.mask(to.portrait.mouth_photo),
+    "teeth_photo": lambda to: to.mask(to.portrait.teeth_photo),
+    "lips_picture": lambda to: to.patch(to.portrait.lips_picture, to.portrait.lips_corner),
+    "lips_corner": lambda to: to.corner(to.portrait.lips_corner),
+    "lips_parted": _same("lips_parted"),
+    "left_eye_picture": lambda to: to.patch(to.portrait.left_eye_picture, to.portrait.left_eye[:2]),
+    "left_eye_white": lambda to: to.patch(to.portrait.left_eye_white, to.portrait.left_eye[:2]),
+    "left_eye": lambda to: to.eye(to.portrait.left_eye),
+    "right_eye_picture": lambda to: to.patch(to.portrait.right_eye_picture, to.portrait.right_eye[:2]),
+    "right_eye_white": lambda to: to.patch(to.portrait.right_eye_white, to.portrait.right_eye[:2]),
+    "right_eye": lambda to: to.eye(to.portrait.right_eye),
+}
+"""How each field of a portrait is carried to another size."""
+
+
+def scale_portrait(portrait: Portrait, size: Size) -> Portrait:
+    """Return the portrait with a picture of this width and height: at rest, exactly the scaled photo."""
+    if size == portrait.size:
+        return portrait
+    to = _Scaling(portrait, size)
+    values = {field.name: RULES[field.name](to) for field in fields(Portrait)}
+    # More pixels show vertices that fewer pixels hide; each shows the photo where it lies.
+    face = values["vertices"][: portrait.runs[1]]
+    seen = seen_vertices(face, portrait.face_triangles, size)
+    values["texture"][: portrait.runs[1]][seen] = face[seen, :2]
+    return Portrait(**values)
