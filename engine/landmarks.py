@@ -5,7 +5,7 @@ an upright 256x256 crop of the face (Attention Mesh, Grishchenko et al. 2020), a
 off 146 of the landmarks. The file that holds them is found by mien.web.model_store.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import atan2
 from pathlib import Path
 from threading import Lock
@@ -137,6 +137,21 @@ class FaceLandmarker:
                 raise RuntimeError("this FaceLandmarker is closed")
             return self._read(picture, _region_of(last.points))
 
+    def wander(self, picture: NDArray[np.uint8], face: FaceLandmarks) -> NDArray[np.float32]:
+        """Return how far each landmark moves when the face is looked at again, float32[478].
+
+        The mean over six looks, turned, nearer, from further off and shifted, in heights of the face. What
+        the net sees stays; what it guesses wanders. Costs seven runs of the landmark net.
+        """
+        region = _region_of(face.points)
+        with self._turn:
+            if self._closed:
+                raise RuntimeError("this FaceLandmarker is closed")
+            first = self._place(picture, region)
+            apart = [np.linalg.norm(self._place(picture, look) - first, axis=1) for look in _looks(region)]
+        height = max(float(np.ptp(first[:, 1])), 1.0)
+        return np.asarray(np.mean(apart, axis=0) / height, np.float32)
+
     def close(self) -> None:
         """Give back the nets. Closing twice is harmless."""
         with self._turn:
@@ -166,6 +181,12 @@ class FaceLandmarker:
         points = region.to_picture(outputs["Identity"].reshape(POINTS, 3) / np.float32(_CROP_SIZE))
         return FaceLandmarks(points, self._score(points), _box(points, picture), presence)
 
+    def _place(self, picture: NDArray[np.uint8], region: Region) -> NDArray[np.float32]:
+        """Read where the landmarks lie, float32[478, 2], whether or not the net sees a face."""
+        pixels = region.crop(picture, _CROP_SIZE).astype(np.float32) / 255.0
+        read = self._mesh.run(pixels[None])["Identity"].reshape(POINTS, 3)[:, :2]
+        return region.to_picture(read / np.float32(_CROP_SIZE))
+
     def _score(self, points: NDArray[np.float32]) -> dict[str, float]:
         """Read the shapes off the landmarks."""
         (scores,) = self._shapes.run(points[None, _SHAPE_POINTS, :2]).values()
@@ -192,6 +213,19 @@ def _region_of(points: NDArray[np.float32]) -> Region:
     right, left = points[_OUTER_CORNERS, :2]
     angle = atan2(float(left[1] - right[1]), float(left[0] - right[0]))
     return Region.around(points[:, :2], angle=angle, scale=_CROP_SCALE)
+
+
+def _looks(region: Region) -> list[Region]:
+    """Return six regions that differ a little from this one, all within what the net was trained on."""
+    shift = 0.06 * region.side
+    return [
+        replace(region, angle=region.angle - 0.2),
+        replace(region, angle=region.angle + 0.2),
+        replace(region, side=0.9 * region.side),
+        replace(region, side=1.2 * region.side),
+        replace(region, y=region.y - shift),
+        replace(region, y=region.y + shift),
+    ]
 
 
 def _box(points: NDArray[np.float32], picture: NDArray[np.uint8]) -> tuple[int, int, int, int]:

@@ -92,6 +92,11 @@ _SCHEMAS: Final[Schema] = {
                         "minItems": 2,
                         "maxItems": 2,
                     },
+                    "preview": {
+                        "type": "string",
+                        "description": "With several_faces: that picture as a data: URL, a JPEG, to draw the "
+                        "boxes on. A browser may not show the photo itself, or not upright.",
+                    },
                 },
                 "required": ["code", "problem", "remedy"],
             }
@@ -219,7 +224,8 @@ _RESPONSES: Final[Schema] = {
         "Unknown": "There is no such thing here, or no longer.",
         "TooLarge": "The photo has too many bytes or pixels (picture_too_large).",
         "NotAPicture": "The body is not a picture mien reads (not_a_picture).",
-        "Unusable": "No portrait comes of it: no_face, several_faces, face_turned, picture_too_small ...",
+        "Unusable": "No portrait comes of it: no_face, several_faces, face_turned, face_covered, "
+        "eyes_closed, picture_too_small ...",
         "Foreign": "The request names another host or comes from another site (foreign_origin).",
         "Busy": "Other photos are being prepared (studio_busy). Retry-After says when to come again.",
     }.items()

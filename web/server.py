@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
+from base64 import b64encode
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
@@ -222,7 +223,11 @@ async def _answer_mien_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, MienError)
     extra: dict[str, Any] = {}
     if isinstance(error, ChooseFace):
-        extra = {"boxes": [list(map(int, box)) for box in error.boxes], "picture": list(error.picture)}
+        extra = {
+            "boxes": [list(map(int, box)) for box in error.boxes],
+            "picture": list(error.picture),
+            "preview": f"data:image/jpeg;base64,{b64encode(error.preview).decode()}",
+        }
     return _error(describe_failure(error), extra)
 
 

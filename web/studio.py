@@ -18,9 +18,15 @@ from mien.engine.landmarks import FaceLandmarks
 from mien.engine.photo import open_photo
 from mien.engine.portrait import Portrait
 from mien.engine.preparation import prepare_portrait
+from mien.engine.visibility import check_visible
+from mien.web.portraits import encode_jpeg
 
 WAITING: Final = 4
 """Photos that may wait behind the one at work, 1 to 3 s each. More are refused: a page asks again."""
+
+
+LISTED: Final = 8
+"""Faces of a group whose places are told in words."""
 
 
 class Landmarker(Protocol):
@@ -28,6 +34,9 @@ class Landmarker(Protocol):
 
     def detect(self, picture: NDArray[np.uint8]) -> list[FaceLandmarks]:
         """Return the faces of RGB uint8[H, W, 3], the largest first."""
+
+    def wander(self, picture: NDArray[np.uint8], face: FaceLandmarks) -> NDArray[np.float32]:
+        """Return how far each landmark moves when the face is looked at again, float32[478]."""
 
     def close(self) -> None:
         """Give back the memory."""
@@ -41,15 +50,27 @@ class StudioBusy(MienError):
 
 
 class ChooseFace(SeveralFaces):
-    """Several faces, none chosen. `picture` is width and height that the boxes refer to, in pixels."""
+    """Several faces, none chosen.
 
-    def __init__(self, boxes: tuple[tuple[int, int, int, int], ...], picture: tuple[int, int]) -> None:
+    `picture` is width and height that the boxes refer to, in pixels; `preview` shows that picture, reduced,
+    as a JPEG.
+    """
+
+    def __init__(
+        self, boxes: tuple[tuple[int, int, int, int], ...], picture: tuple[int, int], preview: bytes
+    ) -> None:
+        places = "; ".join(
+            f"{index} from {left}, {top} to {right}, {bottom}"
+            for index, (left, top, right, bottom) in enumerate(boxes[:LISTED])
+        )
+        further = f"; and {len(boxes) - LISTED} more" if len(boxes) > LISTED else ""
         super().__init__(
-            f"There are {len(boxes)} faces in this photo.",
-            remedy=f"Choose one: face 0 to {len(boxes) - 1}, the largest being 0.",
+            f"There are {len(boxes)} faces in this photo of {picture[0]} x {picture[1]} pixels.",
+            remedy=f"Choose one, face 0 to {len(boxes) - 1}, the largest being 0: {places}{further}.",
             boxes=boxes,
         )
         self.picture = picture
+        self.preview = preview
 
 
 def make_portrait(
@@ -65,7 +86,11 @@ def make_portrait(
     Raises PhotoError in all its kinds.
     """
     picture = open_photo(source)
-    return prepare_portrait(picture, _choose(landmarker.detect(picture), face, picture), name=name, size=size)
+    chosen = _choose(landmarker.detect(picture), face, picture)
+    portrait = prepare_portrait(picture, chosen, name=name, size=size)
+    # Asked last: of a face turned too far, or too small, better to say just that.
+    check_visible(picture, chosen, landmarker.wander(picture, chosen))
+    return portrait
 
 
 class Studio:
@@ -118,7 +143,8 @@ def _choose(faces: list[FaceLandmarks], wanted: int | None, picture: NDArray[np.
         )
     if wanted is None:
         if len(faces) > 1:
-            raise ChooseFace(tuple(face.box for face in faces), (picture.shape[1], picture.shape[0]))
+            size = (picture.shape[1], picture.shape[0])
+            raise ChooseFace(tuple(face.box for face in faces), size, encode_jpeg(picture, size=size))
         return faces[0]
     if wanted >= len(faces):
         raise PhotoError(

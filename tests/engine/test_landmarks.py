@@ -14,7 +14,6 @@ from mien.engine.landmarks import POINTS, SCORED_SHAPES, FaceLandmarker, FaceLan
 from mien.engine.motion import SHAPES
 from mien.engine.photo import open_photo
 from mien.engine.region import Region
-from mien.web.model_store import find_landmark_model
 
 Picture = NDArray[np.uint8]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -98,23 +97,6 @@ def test_missing_or_foreign_model(tmp_path: Path) -> None:
         (tmp_path / "foreign.task").write_bytes(content)
         with pytest.raises(AssetError, match="not a face landmark model"):
             FaceLandmarker(tmp_path / "foreign.task")
-
-
-@pytest.fixture(scope="module")
-def model_path() -> Path:
-    """The landmark model: fetched earlier by mien, or the copy beside the checkout."""
-    found = find_landmark_model()
-    beside = REPOSITORY.parent / "shared/data/models/face_landmarker/public/face_landmarker.task"
-    if found is None and beside.is_file():
-        found = beside
-    if found is None:
-        pytest.skip("the landmark model is not on this machine; `mien doctor` tells how to get it")
-    return found
-
-
-@pytest.fixture(scope="module")
-def landmarker(model_path: Path) -> FaceLandmarker:
-    return FaceLandmarker(model_path)
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +213,19 @@ def test_track_follows_a_small_move(
     assert face is not None
     assert error(face, upright.points[:, :2] + np.float32([-9, 6])) < 0.02
     assert landmarker.track(np.zeros_like(painting), upright) is None
+
+
+def test_seen_landmarks_stay_and_guessed_ones_wander(
+    landmarker: FaceLandmarker, painting: Picture, upright: FaceLandmarks
+) -> None:
+    seen = landmarker.wander(painting, upright)
+    assert seen.shape == (POINTS,)
+    assert seen[:468].mean() < 0.01
+    left, top, right, bottom = upright.box
+    hidden = painting.copy()
+    hidden[(top + bottom) // 2 : bottom, left:right] = 128
+    guessed = landmarker.wander(hidden, upright)
+    assert guessed[13] > 3 * seen[13]
 
 
 def test_repeats_exactly(landmarker: FaceLandmarker, painting: Picture, upright: FaceLandmarks) -> None:

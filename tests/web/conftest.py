@@ -136,6 +136,9 @@ class CountingLandmarker:
         points = np.zeros((478, 3), np.float32)
         return [FaceLandmarks(points=points, shapes={}, box=box, presence=1.0) for box in boxes]
 
+    def wander(self, picture: NDArray[np.uint8], face: FaceLandmarks) -> NDArray[np.float32]:
+        return np.zeros(478, np.float32)
+
     def close(self) -> None:
         pass
 
@@ -151,6 +154,7 @@ def preparing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         studio, "prepare_portrait", lambda picture, face, name, size: SmallPortrait(name, picture)
     )
+    monkeypatch.setattr(studio, "check_visible", lambda picture, face, wander: None)
 
 
 @pytest.fixture
@@ -170,6 +174,7 @@ def client(shelf: PortraitShelf, lobby: NotingLobby, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         studio, "prepare_portrait", lambda picture, face, name, size: SmallPortrait(name, picture)
     )
+    monkeypatch.setattr(studio, "check_visible", lambda picture, face, wander: None)
     config = DoorConfig(
         upload_bytes=200_000, hosts={"localhost", "testserver"}, origins=("https://friend.example",)
     )

@@ -215,6 +215,7 @@ def test_photo_without_a_face(
     assert status == 2
     assert "3 faces" in text
     assert "0 to 2" in text
+    assert "0 from 10, 10 to 50, 50" in text
     assert "not a picture" in run("prepare", tmp_path / "text.png", tmp_path / "out.npz")[1]
     (tmp_path / "one.png").write_bytes(photo(1))
     monkeypatch.setattr("mien.web.cli._save", lambda portrait, path: path.write_text(portrait.name))

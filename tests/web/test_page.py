@@ -3,6 +3,7 @@
 The face is a stand-in that is quick to draw: a dark bar for a mouth, as high as the sound is loud.
 """
 
+import io
 import shutil
 import threading
 import time
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import uvicorn
 from numpy.typing import NDArray
+from PIL import Image
 
 from mien.engine.animator import Animator
 from mien.engine.emotion import Emotion, Style
@@ -486,9 +488,12 @@ def test_one_of_several_faces_is_chosen(
     house: House, visit: Callable[..., Visit], photo: Callable[..., bytes]
 ) -> None:
     here = visit(house)
-    file = {"name": "we.png", "mimeType": "image/png", "buffer": photo(3)}
+    tiff = io.BytesIO()
+    Image.open(io.BytesIO(photo(3))).save(tiff, "TIFF")  # which the server reads, and browsers do not show
+    file = {"name": "we.tiff", "mimeType": "image/tiff", "buffer": tiff.getvalue()}
     here.page.set_input_files("#file", file)
     here.page.wait_for_selector("#chooser[open] [aria-label='Face 3 of 3']")
+    assert here.page.evaluate("document.getElementById('chooser-image').naturalWidth") == 320
     assert here.page.locator("#chooser-photo button").count() == 3
     here.page.keyboard.press("Escape")
     here.page.wait_for_selector("#chooser", state="hidden")

@@ -114,6 +114,7 @@ def test_several_faces_are_offered_for_choice(client: TestClient, photo: Photo) 
     assert error["code"] == "several_faces"
     assert error["boxes"] == [[10, 10, 50, 50], [10, 10, 40, 40], [10, 10, 30, 30]]  # the largest first
     assert error["picture"] == [320, 240]
+    assert error["preview"].startswith("data:image/jpeg;base64,")
     assert client.post("/v1/portraits?face=2", content=photo(3)).status_code == 201
 
 

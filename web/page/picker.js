@@ -91,7 +91,7 @@ export class Picker extends EventTarget {
       return await post(file, null);
     } catch (error) {
       if (error.code !== "several_faces" || !error.details.boxes?.length) throw error;
-      const face = await chooseFace(preview, error.details);
+      const face = await chooseFace(error.details);
       return face === null ? null : post(file, face);
     }
   }
@@ -181,7 +181,9 @@ async function post(file, face) {
 function showUpload(kind, image, ...content) {
   const state = byId("upload-state");
   state.dataset.kind = kind;
-  state.replaceChildren(...(image ? [make("img", { src: image, alt: "" })] : []), ...content);
+  const picture = image ? [make("img", { src: image, alt: "" })] : [];
+  picture[0]?.addEventListener("error", () => picture[0].remove()); // a kind of photo that the server reads and browsers do not
+  state.replaceChildren(...picture, ...content);
   state.hidden = false;
 }
 
@@ -189,8 +191,11 @@ function hideUpload() {
   byId("upload-state").hidden = true;
 }
 
-/** Shows the photo with a button on every face. Resolves to the face's index, or null. */
-function chooseFace(preview, { boxes, picture }) {
+/**
+ * Shows the photo with a button on every face. Resolves to the face's index, or null.
+ * The picture comes from the server: a browser may not show the photo itself, or not the way up that the boxes mean.
+ */
+function chooseFace({ boxes, picture: [width, height], preview }) {
   const dialog = byId("chooser");
   const image = byId("chooser-image");
   const holder = byId("chooser-photo");
@@ -205,7 +210,6 @@ function chooseFace(preview, { boxes, picture }) {
     dialog.addEventListener("close", onClose);
     byId("chooser-cancel").onclick = onClose;
     image.onload = () => {
-      const [width, height] = picture ?? [image.naturalWidth, image.naturalHeight];
       boxes.forEach((box, face) => holder.append(faceButton(box, face, boxes.length, width, height, finish)));
       holder.querySelector("button")?.focus();
     };
