@@ -31,6 +31,10 @@ LEFT_IRIS: Final = (473, 474, 475, 476, 477)
 """The centre, then four points of the rim."""
 
 NOSTRILS: Final = (98, 327, 2, 94, 97, 326, 60, 290, 75, 305, 240, 460, 166, 392, 59, 289, 20, 250, 79, 309)
+SUBNASALE: Final = 2
+"""Where the nose meets the upper lip."""
+
+CHIN: Final = 152
 CHEEKS: Final = (205, 425, 50, 280, 199, 200)
 """Skin without hair or shadow, to tell the light by."""
 # fmt: on

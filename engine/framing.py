@@ -22,7 +22,7 @@ LONGEST_SIDE: Final = 1920
 LARGEST_ENLARGEMENT: Final = 4.0
 """A pixel of the photo covers at most so many pixels of the picture along each side: past it faces blur."""
 
-_FACE_SHARE: Final = 0.46
+FACE_SHARE: Final = 0.46
 """The face's height as a share of a square picture's side."""
 
 _BELOW_CENTRE: Final = 0.12
@@ -66,7 +66,7 @@ def frame_head(points: NDArray[np.float32], available: Size, size: Size) -> Wind
     low, high = points[:468, :2].min(axis=0), points[:468, :2].max(axis=0)
     tall = max(float(high[1] - low[1]), 1.1 * float(high[0] - low[0]))
     aspect = size[0] / size[1]
-    usual = tall / _FACE_SHARE
+    usual = tall / FACE_SHARE
     height = usual / min(aspect, 1.0) ** 0.5
     height = min(round(height), available[1], int(available[0] / aspect))
     width = min(round(height * aspect), available[0])

@@ -34,7 +34,7 @@ _RIM_REACH: Final = 0.007
 """How wide that rim is, in face widths."""
 _SLIT: Final = 2.0
 """Openings narrower than so many pixels, on average, are shown in part."""
-_TOUCHING: Final = 0.8
+_TOUCHING: Final = 2.0
 """Lips closer than so many pixels touch."""
 _STIRRED: Final = 0.03
 """Once the lips have moved so far from the photo's, in face widths, only its teeth are still to be seen."""

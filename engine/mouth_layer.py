@@ -25,6 +25,9 @@ _DEPTHS: Final = {"teeth": (0.20, 1.25), "gum": (0.24, 1.6), "tongue": (0.26, 1.
 _TINT: Final = 0.7
 """How much of the tint of the whites of the eyes the light has; the rest is their own."""
 _LIT_WHITE: Final = 235.0
+_PARTED_RIM: Final = 0.03
+_CLOSED_RIM: Final = 0.021
+"""How far the line between the lips reaches onto them, in all, as a share of the face's height."""
 _LIT: Final = 215.0
 """Skin this bright shows the colours above as they are."""
 
@@ -89,7 +92,7 @@ def build_mouth(
     triangles = np.concatenate(head.triangles[first : first + len(MOUTH_PARTS)]) - run.start
     photo = _between_lips(points, picture.shape[:2], 7, 1.2) if parted else np.zeros_like(teeth)
     paint, cavity = _paint(head, picture, points, model, teeth)
-    lips, corner = _bare_lips(picture, points, parted)
+    lips, corner = bare_lips(picture, points, parted)
     return MouthLayer(
         positions,
         np.concatenate([deltas, neutraliser[None]]),
@@ -235,7 +238,7 @@ def _teeth_colour(picture: NDArray[np.uint8], teeth: NDArray[np.uint8], otherwis
     return result
 
 
-def _bare_lips(
+def bare_lips(
     picture: NDArray[np.uint8], points: NDArray[np.float32], parted: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Paint the lips over what lies between them, from their own colours.
@@ -243,11 +246,12 @@ def _bare_lips(
     Returns the box round the mouth, uint8[height, width, 3], and its left and top.
     """
     height = float(np.ptp(points[:468, 1]))
-    mask = _between_lips(points, picture.shape[:2], 7 if parted else 5, 0)
+    grow = max(round((_PARTED_RIM if parted else _CLOSED_RIM) * height), 1)
+    mask = _between_lips(points, picture.shape[:2], grow, 0)
     line = points[INNER_LIPS_TOP + INNER_LIPS_BOTTOM[-2:0:-1], :2]
     if not parted:
         middle = (points[INNER_LIPS_TOP, :2] + points[INNER_LIPS_BOTTOM, :2]) / 2
-        cv2.polylines(mask, [np.round(middle * 8).astype(np.int32)], False, 255, 5, cv2.LINE_8, 3)
+        cv2.polylines(mask, [np.round(middle * 8).astype(np.int32)], False, 255, grow, cv2.LINE_8, 3)
     else:
         # The dark of the cheek's inside reaches beyond the corners that landmarks see.
         for corner in (points[INNER_LIPS_TOP[0], :2], points[INNER_LIPS_TOP[-1], :2]):

@@ -6,12 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.errors import BackendUnavailable
+from mien.engine.footage import Footage
 from mien.engine.framing import Size
 from mien.engine.portrait import Portrait
 
+Subject = Portrait | Footage
+"""Who is drawn: a photo that moves, or a clip that gets new lips."""
+
 
 class Renderer(Protocol):
-    """Draws one portrait."""
+    """Draws one portrait or clip."""
 
     @property
     def size(self) -> Size:
@@ -20,19 +24,25 @@ class Renderer(Protocol):
     def render(self, motion: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Draw one frame of motion, float32[CHANNELS], as RGB uint8[height, width, 3].
 
-        Motion of all zeros gives the photo itself. Values outside a channel's range are clamped. The
-        picture belongs to the caller: no later call overwrites it.
+        Motion of all zeros gives the photo itself; a clip takes the mouth alone from it, and shows its next
+        frame at every call. Values outside a channel's range are clamped. The picture belongs to the
+        caller: no later call overwrites it.
         """
 
     def close(self) -> None:
         """Give back the memory. Closing twice is harmless."""
 
 
-def open_renderer(portrait: Portrait, backend: Literal["rig"] = "rig", size: Size | None = None) -> Renderer:
+def open_renderer(portrait: Subject, backend: Literal["rig"] = "rig", size: Size | None = None) -> Renderer:
     """Choose a backend by name, drawing pictures of this width and height; by default the portrait's own.
 
-    Nothing falls back in silence. Raises ConfigError for an impossible size.
+    A clip is drawn by the rig's own means, from its frames in place of a photo. Nothing falls back in
+    silence. Raises ConfigError for an impossible size.
     """
+    if isinstance(portrait, Footage):
+        from mien.engine.clip_renderer import ClipRenderer
+
+        return ClipRenderer(portrait.clip, portrait.pictures, size=size)
     if backend == "rig":
         from mien.engine.rig_renderer import RigRenderer
 

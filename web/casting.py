@@ -1,4 +1,4 @@
-"""From what a user names to a face that speaks: a built-in portrait, a portrait file, or a photo."""
+"""From what a user names to a face that speaks: a built-in portrait, a portrait file, a photo or a video."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from mien.engine.gallery import builtin_portraits, open_builtin
 from mien.engine.landmarks import FaceLandmarker
 from mien.engine.performer import Performer
 from mien.engine.portrait import Portrait
-from mien.engine.renderer import open_renderer
+from mien.engine.renderer import Renderer, Subject, open_renderer
+from mien.web.dubbing import footage_of_video
 from mien.web.model_store import landmark_model_path
 from mien.web.studio import make_portrait
+from mien.web.video_file import SUFFIXES
 
 Progress = Callable[[str, float | None], None]
 """Told what is going on, in words, and how far it has come: 0..1, or None where that is not known."""
@@ -31,10 +33,10 @@ class PortraitNotFound(AssetError):
 
 def find_portrait(
     name: str, *, face: int | None = None, size: Size = DEFAULT_SIZE, progress: Progress | None = None
-) -> Portrait:
-    """Open what `name` means: a built-in portrait's id, a portrait file, or a photo, prepared at `size`.
+) -> Subject:
+    """Open what `name` means: a built-in portrait's id, a portrait file, or a photo or video made for `size`.
 
-    Raises PortraitNotFound, AssetError for a damaged file, PhotoError for a photo without use.
+    Raises PortraitNotFound, AssetError for a damaged file, PhotoError for a photo or video without use.
     """
     if name in {portrait.id for portrait in builtin_portraits()}:
         return open_builtin(name)
@@ -43,10 +45,12 @@ def find_portrait(
         known = ", ".join(portrait.id for portrait in builtin_portraits())
         raise PortraitNotFound(
             f"There is no portrait or file named {name}.",
-            remedy=f"Use one of {known}, or the path of a portrait file or a photo.",
+            remedy=f"Use one of {known}, or the path of a portrait file, a photo or a video.",
         )
     if is_portrait_file(path):
         return Portrait.load(path)
+    if path.suffix.lower() in SUFFIXES:
+        return footage_of_video(path, face=face, name=path.stem, size=size, progress=progress)
     return portrait_of_photo(path, face=face, name=path.stem, size=size, progress=progress)
 
 
@@ -76,10 +80,15 @@ def portrait_of_photo(
 
 
 def open_animator(
-    portrait: Portrait, *, size: Size, style: Style, mouth_gain: float = 1.0, seed: int
+    portrait: Subject, *, size: Size, style: Style, mouth_gain: float = 1.0, seed: int
 ) -> Animator:
     """Make the face that a session or a film is drawn with."""
+    return animate(open_renderer(portrait, size=size), style=style, mouth_gain=mouth_gain, seed=seed)
+
+
+def animate(renderer: Renderer, *, style: Style, mouth_gain: float = 1.0, seed: int) -> Animator:
+    """Have what a renderer draws speak."""
     performer = Performer(MotionConfig(), seed=seed)
     performer.set_style(style)
     performer.mouth_gain = mouth_gain
-    return Animator(open_renderer(portrait, size=size), performer)
+    return Animator(renderer, performer)

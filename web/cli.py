@@ -1,4 +1,4 @@
-"""The command line: mien serve, render, say, prepare, doctor, fetch."""
+"""The command line: mien serve, render, say, dub, prepare, doctor, fetch."""
 
 from __future__ import annotations
 
@@ -73,13 +73,14 @@ app = typer.Typer(
 )
 
 PortraitArgument = Annotated[
-    str, typer.Argument(metavar="PORTRAIT", help="A built-in portrait's name, a portrait file, or a photo.")
+    str,
+    typer.Argument(
+        metavar="PORTRAIT", help="A built-in portrait's name, a portrait file, a photo, or a video."
+    ),
 ]
 FaceOption = Annotated[
     int | None,
-    typer.Option(
-        min=0, help="Which face, where a photo shows several: 0 is the largest.", show_default=False
-    ),
+    typer.Option(min=0, help="Which face, where there are several: 0 is the largest.", show_default=False),
 ]
 EmotionOption = Annotated[Emotion, typer.Option(help="The face's emotion.")]
 IntensityOption = Annotated[
@@ -131,7 +132,10 @@ def serve(
     ] = DEFAULT_PORT,
     portrait: Annotated[
         str | None,
-        typer.Option(help="The portrait to begin with: a built-in one's name, a portrait file, or a photo."),
+        typer.Option(
+            help="The portrait to begin with: a built-in one's name, a portrait file, a photo, or a video "
+            "of up to a minute, which plays there and back while its lips speak."
+        ),
     ] = None,
     sessions: Annotated[
         int | None,
@@ -206,6 +210,55 @@ def say(
     synthesizer = HibariSynthesizer()
     animator = _open_animator(portrait, face, parse_size(size), Style(emotion, intensity), mouth_gain, seed)
     _film(voice_frames(synthesizer.stream(text), synthesizer.sample_rate), animator, out, config, None)
+
+
+@app.command()
+def dub(
+    video: Annotated[
+        Path, typer.Argument(metavar="VIDEO", help="A person who looks at the camera, for up to 5 minutes.")
+    ],
+    speech: Annotated[
+        Path, typer.Argument(metavar="SPEECH", help="A sound file: WAV, FLAC, MP3, Opus, M4A.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The film: .mp4, .webm, .mkv or .mov.")],
+    face: FaceOption = None,
+    emotion: EmotionOption = Emotion.NEUTRAL,
+    intensity: IntensityOption = 1.0,
+    mouth_gain: MouthGainOption = 1.0,
+    codec: CodecOption = Codec.VP9,
+    crf: CrfOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Give a video of a person new lips, which say a sound file.
+
+    All but the lower face stays the video's own, at 25 frames a second and without its sound. Speech that
+    lasts longer plays the video back and forth; after a shorter one the video goes on with its lips closed.
+    Where the face is lost or turned away, the video keeps its own mouth. Of several faces the largest
+    speaks, or --face.
+    """
+    from mien.engine.clip_renderer import ClipRenderer
+    from mien.web.casting import animate
+    from mien.web.dubbing import LONGEST_VIDEO_S, clip_of_video, lasting, open_video
+    from mien.web.film import check_film, read_speech, speech_seconds
+
+    config = FilmConfig(codec=codec, crf=crf)
+    check_film(out)
+    seconds = speech_seconds(speech)
+    with open_video(video, longest_s=LONGEST_VIDEO_S) as pictures:
+        with _busy("Opening the video") as progress:
+            clip = clip_of_video(pictures, face=face, name=video.stem, progress=progress)
+        style = Style(emotion, intensity)
+        animator = animate(ClipRenderer(clip, pictures), style=style, mouth_gain=mouth_gain, seed=seed)
+        length = len(clip) / FRAME_RATE
+        _film(lasting(read_speech(speech), length), animator, out, config, max(seconds or 0.0, length))
+    kept = int((clip.presence < 1).sum())
+    if kept:
+        output.print(
+            f"[yellow]{kept} of the video's {len(clip)} frames[/] keep their own mouth, wholly or in part: "
+            "the face is lost or turned away there.",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @app.command()

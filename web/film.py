@@ -125,18 +125,20 @@ class SpeechFileError(AssetError):
 def read_speech(path: Path) -> Iterator[av.AudioFrame]:
     """Decode any sound file that FFmpeg reads, piece by piece. Raises SpeechFileError."""
     with _speech_errors(path), av.open(str(path)) as container:
-        if not container.streams.audio:
-            raise SpeechFileError(
-                f"There is no sound in {path.name}.",
-                remedy=_CHOOSE_SPEECH,
-            )
+        _check_sound(container, path)
         yield from container.decode(container.streams.audio[0])
 
 
 def speech_seconds(path: Path) -> float | None:
     """Return how long a sound file says it is, or None if it does not. Raises SpeechFileError."""
     with _speech_errors(path), av.open(str(path)) as container:
+        _check_sound(container, path)
         return None if container.duration is None else container.duration / av.time_base
+
+
+def _check_sound(container: Any, path: Path) -> None:
+    if not container.streams.audio:
+        raise SpeechFileError(f"There is no sound in {path.name}.", remedy=_CHOOSE_SPEECH)
 
 
 def voice_frames(blocks: Iterable[NDArray[np.float32]], rate: int) -> Iterator[av.AudioFrame]:
@@ -164,10 +166,7 @@ def write_film(
     encoder.
     """
     config = config or FilmConfig()
-    if path.suffix.lower() not in _VOICE_CODEC:
-        raise ConfigError(
-            f"{path.name} does not end like a film.", remedy=f"End it in one of {', '.join(_VOICE_CODEC)}."
-        )
+    check_film(path)
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         frames = _write(speech, face, part, config, progress)
@@ -180,6 +179,14 @@ def write_film(
     finally:
         part.unlink(missing_ok=True)
     return frames
+
+
+def check_film(path: Path) -> None:
+    """Raise ConfigError for a suffix that is no film's."""
+    if path.suffix.lower() not in _VOICE_CODEC:
+        raise ConfigError(
+            f"{path.name} does not end like a film.", remedy=f"End it in one of {', '.join(_VOICE_CODEC)}."
+        )
 
 
 def _write(

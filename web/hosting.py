@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import uvicorn
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from mien.engine.animator import Animator
 from mien.engine.emotion import Style
@@ -116,12 +116,22 @@ def _prepare(config: ServeConfig, console: Console) -> tuple[PortraitShelf, Stud
         task = progress.add_task("Opening the portraits", total=3)
         shelf = PortraitShelf(size=config.size)
         if config.portrait is not None:
-            shelf.put_first(config.portrait, find_portrait(config.portrait, size=config.size))
+            tell = _teller(progress, task)
+            shelf.put_first(config.portrait, find_portrait(config.portrait, size=config.size, progress=tell))
         progress.update(task, description="Warming up the face", completed=1)
         _warm_up(shelf)
         progress.update(task, description="Opening the voice", completed=2)
         synthesizer = _open_voice(console)
     return shelf, Studio(lambda: FaceLandmarker(landmark_model_path()), size=config.size), synthesizer
+
+
+def _teller(progress: Progress, task: TaskID) -> Callable[[str, float | None], None]:
+    """Return what a portrait's preparation is told to say how far it has come."""
+
+    def tell(words: str, share: float | None) -> None:
+        progress.update(task, description=words, completed=share or 0.0)
+
+    return tell
 
 
 def _warm_up(shelf: PortraitShelf) -> None:

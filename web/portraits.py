@@ -19,6 +19,7 @@ from mien.engine.errors import MienError
 from mien.engine.framing import DEFAULT_SIZE, Size, shown_window
 from mien.engine.gallery import builtin_portraits, open_builtin
 from mien.engine.portrait import Portrait
+from mien.engine.renderer import Subject
 
 UPLOADS: Final = 32
 """Uploaded portraits kept in memory, about 5 MB each. When full, the one unused longest goes."""
@@ -78,7 +79,7 @@ class PortraitShelf:
         self._clock = clock
         self._lock = threading.Lock()
         self._first: str | None = None
-        self._opened: dict[str, Portrait] = {}
+        self._opened: dict[str, Subject] = {}
         self._uploads: OrderedDict[str, _Upload] = OrderedDict()
         self._cards = {card.id: card for card in _builtin_cards()}
 
@@ -86,7 +87,7 @@ class PortraitShelf:
         """List the portraits anyone may choose, the one to begin with first. Uploads are not among them."""
         return sorted(self._cards.values(), key=lambda card: card.id != self._first)
 
-    def put_first(self, portrait_id: str, portrait: Portrait) -> None:
+    def put_first(self, portrait_id: str, portrait: Subject) -> None:
         """Offer this portrait to everybody, first in the list."""
         if portrait_id not in self._cards:
             portrait_id = "own"
@@ -110,7 +111,7 @@ class PortraitShelf:
             if self._uploads.pop(portrait_id, None) is None:
                 raise UnknownPortrait
 
-    def open(self, portrait_id: str) -> Portrait:
+    def open(self, portrait_id: str) -> Subject:
         """Return the portrait. Raises UnknownPortrait; the first opening of a built-in one reads its file."""
         with self._lock:
             self._forget_old()

@@ -1,6 +1,7 @@
 """A door with stand-ins behind it: a lobby that only notes what it is told, and two small portraits."""
 
 import asyncio
+import sys
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ from mien.web import portraits, studio
 from mien.web.portraits import PortraitShelf
 from mien.web.server import DoorConfig, build_app
 from mien.web.studio import Studio
+
+# The synthetic talker of the engine's tests is dubbed here too.
+sys.path.append(str(Path(__file__).parents[1] / "engine"))
 
 with warnings.catch_warnings():
     # Newer Starlettes ask for httpx2 where older ones know httpx alone: both work.

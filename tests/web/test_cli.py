@@ -90,7 +90,7 @@ def run(*arguments: Any) -> tuple[int, str]:
 def test_help_names_every_command() -> None:
     status, text = run("--help")
     assert status == 0
-    for command in ("serve", "render", "say", "prepare", "doctor", "fetch"):
+    for command in ("serve", "render", "say", "dub", "prepare", "doctor", "fetch"):
         assert command in text
         assert run(command, "--help")[0] == 0
 
