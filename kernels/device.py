@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 COMPILE_OPTIONS: Final = ("--std=c++17", "--fmad=false")
 """What NVRTC is told, besides the architecture."""
@@ -26,6 +27,9 @@ ROW: Final = (128, 1, 1)
 
 _MOST_BLOCKS: Final = (2**31 - 1, 65535, 65535)
 """CUDA's limits on a grid."""
+
+_resident: Final[dict[tuple[int, int], tuple[NDArray[Any], Any]]] = {}
+"""Tables and their copies, by the table's identity and the device's number."""
 
 
 def on_device(*arrays: Any) -> bool:
@@ -90,6 +94,16 @@ def allocate(shape: tuple[int, ...], dtype: type[np.generic]) -> Any:
     import cupy
 
     return cupy.empty(shape, dtype)
+
+
+def resident(table: NDArray[Any]) -> Any:
+    """Return the copy of a constant table on the current device, made once and kept."""
+    import cupy
+
+    key = id(table), cupy.cuda.Device().id
+    if key not in _resident:
+        _resident[key] = table, cupy.asarray(table)
+    return _resident[key][1]
 
 
 def load_kernel(source: str, function: str) -> Any:

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.kernels import device
 from mien.kernels.native import COUNT, array_of, native
 
 Box = tuple[int, int, int, int]
@@ -76,9 +77,16 @@ def invert_grid(
     moved: NDArray[np.float32], layout: NDArray[np.float32], lattice: NDArray[np.float32], step: int
 ) -> None:
     """Fill the lattice: where each of its points lay before the grid moved it there."""
-    rows, columns, _ = moved.shape
+    rows, columns = moved.shape[:2]
     if min(rows, columns) < 2 or layout.shape != (4,):
         raise ValueError("a grid has at least two rows and columns, and a layout of four numbers")
+    device.require("moved", moved, np.float32, rows, columns, 2)
+    device.require("layout", layout, np.float32, 4)
+    device.require("lattice", lattice, np.float32, *lattice.shape[:2], 2)
+    if device.on_device(moved, layout, lattice):
+        arguments = (moved, rows, columns, layout, lattice, *lattice.shape[:2], step)
+        device.launch("lattice", "invert_grid", (lattice.shape[1], lattice.shape[0], 1), *arguments)
+        return
     _invert_grid(moved, rows, columns, layout, lattice, *lattice.shape[:2], step)
 
 
@@ -88,6 +96,13 @@ def fill_map(
     """Write the places that the lattice tells into a box of the map."""
     _check_lattice(lattice, map_x.shape, step)
     _check_box(box, map_x.shape)
+    device.require("map_x", map_x, np.float32, *map_x.shape)
+    device.require("map_y", map_y, np.float32, *map_x.shape)
+    if device.on_device(lattice, map_x, map_y):
+        left, top, columns, rows = _extent(box)
+        arguments = (lattice, lattice.shape[1], step, left, top, columns, rows, map_x, map_y, map_x.shape[1])
+        device.launch("lattice", "fill_map", (columns, rows, 1), *arguments)
+        return
     _fill_map(lattice, lattice.shape[1], step, np.array(box, np.int64), map_x, map_y, map_x.shape[1])
 
 
@@ -119,9 +134,19 @@ def sample_moved(
         _check_box(box, map_x.shape)
     if source.shape != (height + 2 * margin, width + 2 * margin, 4) or margin < SMALLEST_MARGIN:
         raise ValueError(f"the source has the shape {source.shape}, which does not fit {height} x {width}")
-    for array in (ground, rest, picture):
-        if array.shape != (height, width, 3):
-            raise ValueError(f"a picture has the shape {array.shape}, not {(height, width, 3)}")
+    device.require("source", source, np.uint8, *source.shape)
+    device.require("map_x", map_x, np.float32, height, width)
+    device.require("map_y", map_y, np.float32, height, width)
+    for name, array in (("ground", ground), ("rest", rest), ("picture", picture)):
+        device.require(name, array, np.uint8, height, width, 3)
+    if device.on_device(source, lattice, map_x, map_y, ground, rest, picture):
+        left, top, columns, rows = _extent(window)
+        arguments = (
+            *(source, *source.shape[:2], margin, device.resident(_WEIGHTS), lattice, lattice.shape[1], step),
+            *(map_x, map_y, *mapped, ground, rest, left, top, columns, rows, picture, width),
+        )
+        device.launch("lattice", "sample_moved", (columns, rows, 1), *arguments)
+        return
     _sample_moved(
         *(source, *source.shape[:2], margin, lattice, lattice.shape[1], step, map_x, map_y),
         *(np.array(mapped, np.int64), ground, rest, np.array(window, np.int64), picture, width, portable),
@@ -248,9 +273,13 @@ def _displacement(
 
 
 def _check_lattice(lattice: NDArray[np.float32], shape: tuple[int, ...], step: int) -> None:
-    wanted = (shape[0] // step + 2, shape[1] // step + 2, 2)
-    if lattice.shape != wanted:
-        raise ValueError(f"the lattice has the shape {lattice.shape}, not {wanted}")
+    device.require("lattice", lattice, np.float32, shape[0] // step + 2, shape[1] // step + 2, 2)
+
+
+def _extent(box: Box) -> tuple[int, int, int, int]:
+    """Return left, top, width and height of a box."""
+    left, top, right, bottom = box
+    return left, top, right - left, bottom - top
 
 
 def _check_box(box: Box, shape: tuple[int, ...]) -> None:

@@ -7,11 +7,11 @@ warped: [batch, h, w, channels]      of the picture's type, filled
 The batch axis may be left out of all of them. Places further than FAR from the picture's corner count as
 FAR from it, and what is not a number lies far to the left or above.
 
-The bicubic filter is Keys' cubic convolution (1981, equation 12) with a = -0.75, where the paper prefers
--0.5: it is the filter of OpenCV's `remap`, which draws the same portraits on the CPU. The arithmetic is
-plain float32, and uint8 is rounded to nearest, half to even. OpenCV 5 computes likewise, and results differ
-by one level at most, in the summation's last bit. OpenCV 4 first rounds places to 1/32 pixel and weights to
-1/32768, so its pictures are those of a flow field moved by up to 1/64 pixel.
+The bicubic filter is Keys' cubic convolution (1981) with a = -0.75, where the paper prefers -0.5: it is the
+filter of OpenCV's `remap`, and of `lattice` in fixed point. The arithmetic is plain float32, and uint8 is
+rounded to nearest, half to even. OpenCV 5 computes likewise, and results differ by one level at most, in the
+summation's last bit. OpenCV 4 first rounds places to 1/32 pixel and weights to 1/32768, so its pictures are
+those of a flow field moved by up to 1/64 pixel.
 """
 
 from typing import Any, Final, Literal
@@ -47,7 +47,7 @@ def warp(
 ) -> None:
     """Fill warped with the picture read at (map_x, map_y).
 
-    NumPy arrays go through the reference: drawing on the CPU is OpenCV's work.
+    NumPy arrays go through the reference, which is slow: OpenCV's `remap` is the quick way there.
     """
     _check(picture, map_x, map_y, warped, filter, border)
     if not device.on_device(picture, map_x, map_y, warped):

@@ -29,6 +29,15 @@ from mien.engine.portrait import Portrait
 from mien.kernels.blend import blend, blend_reference, turn, turn_reference
 from mien.kernels.compose import compose, compose_reference
 from mien.kernels.edges import soften_jumps, soften_jumps_reference, spread_map, spread_map_reference
+from mien.kernels.lattice import (
+    fill_map,
+    fill_map_reference,
+    invert_grid,
+    invert_grid_reference,
+    lattice_for,
+    sample_moved,
+    sample_moved_reference,
+)
 from mien.kernels.raster import raster_texture, raster_texture_reference
 from mien.kernels.warp import warp, warp_reference
 from mien.kernels.yuv import rgb_to_yuv, rgb_to_yuv_reference
@@ -37,6 +46,9 @@ FEWEST_SETS: Final = 4
 MOST_SETS: Final = 64
 COPIED: Final = 2**28
 """Bytes copied to measure the bandwidth."""
+
+STEP, MARGIN = 16, 8
+"""Pixels from one point of the lattice to the next, and by which the photo goes on past its border."""
 
 JUMP: Final = 3.2
 """What `soften_jumps` takes for an edge, in pixels."""
@@ -174,26 +186,18 @@ class Bench:
     def _frame(self, portrait: Portrait) -> Callable[[int], NDArray[np.uint8]]:
         """Return what draws a frame of a head that sways and speaks."""
         cupy = self._cupy
-        rest, starts, rows, deltas, share, texture, pivot, photo, grid, face = (
-            cupy.asarray(array)
-            for array in (
-                portrait.vertices,
-                portrait.delta_starts,
-                portrait.delta_rows,
-                portrait.delta_values,
-                portrait.share,
-                portrait.texture,
-                portrait.pivot,
-                portrait.picture,
-                portrait.grid_triangles,
-                portrait.face_triangles,
-            )
+        names = ("vertices", "delta_starts", "delta_rows", "delta_values", "share", "pivot", "texture")
+        rest, starts, rows, deltas, share, pivot, texture = (
+            cupy.asarray(getattr(portrait, name)) for name in names
         )
+        photo, triangles = cupy.asarray(portrait.picture), cupy.asarray(portrait.face_triangles)
         height, width = portrait.picture.shape[:2]
-        box = (0, 0, width, height)
+        whole = (0, 0, width, height)
+        grid, shape, layout = grid_of(portrait)
+        layout, lattice = cupy.asarray(layout), cupy.asarray(lattice_for(height, width, STEP))
+        source = cupy.asarray(source_of(portrait))
         positions, sharp, picture = cupy.empty_like(rest), cupy.empty_like(photo), cupy.empty_like(photo)
-        map_x, map_y = (cupy.zeros((height, width), np.float32) for _ in range(2))
-        depth = cupy.empty((height, width), np.float32)
+        map_x, map_y, depth = (cupy.zeros((height, width), np.float32) for _ in range(3))
         layer = cupy.full((height // 4, width // 4, 3), 60, np.float32)
         mask = cupy.full((height // 4, width // 4), 0.5, np.float32)
         frame = cupy.empty((height * 3 // 2, width), np.uint8)
@@ -202,12 +206,14 @@ class Bench:
             weights, rotation, shift = (cupy.asarray(array) for array in sway(portrait, number))
             blend(rest, starts, rows, deltas, weights, positions)
             turn(positions, share, rotation, pivot, shift)
-            for triangles in (grid, face):
-                draw_texture(positions, triangles, texture, map_x, map_y, depth)
-            spread_map(map_x, map_y, depth, box)
-            warp(photo, map_x, map_y, sharp)
+            moved = (positions[grid, :2] - rest[grid, :2]).reshape(shape)
+            invert_grid(moved, layout, lattice, STEP)
+            fill_map(lattice, STEP, whole, map_x, map_y)
+            draw_texture(positions, triangles, texture, map_x, map_y, depth)
+            spread_map(map_x, map_y, depth, whole)
+            sample_moved(source, lattice, STEP, map_x, map_y, whole, photo, photo, whole, sharp)
             picture[...] = sharp
-            soften_jumps(picture, sharp, map_x, map_y, box, JUMP)
+            soften_jumps(picture, sharp, map_x, map_y, whole, JUMP)
             compose(picture, layer, mask, left=width // 2, top=height // 2)
             rgb_to_yuv(picture, frame)
             result: NDArray[np.uint8] = cupy.asnumpy(frame)
@@ -286,22 +292,39 @@ def portrait_cases(portrait: Portrait) -> Iterator[Case]:
     pose = (portrait.share, rotation, portrait.pivot, shift)
     yield Case("turn", turn, turn_reference, (positions.copy(), *pose), also_read=(0,))
     turn(positions, *pose)
-    map_y, map_x = (np.ascontiguousarray(plane) for plane in np.mgrid[:height, :width].astype(np.float32))
-    depth = np.empty((height, width), np.float32)
-    for name in ("grid", "face"):
-        triangles = portrait.grid_triangles if name == "grid" else portrait.face_triangles
-        drawn = (positions, triangles, portrait.texture, map_x.copy(), map_y.copy(), depth.copy())
-        yield Case(
-            f"draw texture of the {name}, depth reset",
-            draw_texture,
-            draw_texture_reference,
-            drawn,
-        )
-        draw_texture(positions, triangles, portrait.texture, map_x, map_y, depth)
-    box = (0, 0, width, height)
-    yield Case("spread map", spread_map, spread_map_reference, (map_x, map_y, depth, box))
-    edges = (portrait.picture.copy(), portrait.picture, map_x, map_y, box, JUMP)
+    grid, shape, layout = grid_of(portrait)
+    moved = (positions[grid, :2] - portrait.vertices[grid, :2]).reshape(shape)
+    lattice, whole = lattice_for(height, width, STEP), (0, 0, width, height)
+    yield Case("invert grid", invert_grid, invert_grid_reference, (moved, layout, lattice, STEP))
+    invert_grid(moved, layout, lattice, STEP)
+    map_x, map_y, depth = np.zeros((3, height, width), np.float32)
+    yield Case("fill map", fill_map, fill_map_reference, (lattice, STEP, whole, map_x, map_y))
+    fill_map(lattice, STEP, whole, map_x, map_y)
+    maps = (map_x, map_y, depth)
+    mesh = (positions, portrait.face_triangles, portrait.texture)
+    yield Case("draw texture, depth reset", draw_texture, draw_texture_reference, (*mesh, *maps))
+    draw_texture(*mesh, *maps)
+    yield Case("spread map", spread_map, spread_map_reference, (*maps, whole))
+    scene = (portrait.picture, portrait.picture, whole, np.empty_like(portrait.picture))
+    places = (source_of(portrait), lattice, STEP, map_x, map_y, whole)
+    yield Case("sample moved", sample_moved, sample_moved_reference, (*places, *scene))
+    edges = (portrait.picture.copy(), portrait.picture, map_x, map_y, whole, JUMP)
     yield Case("soften jumps", soften_jumps, soften_jumps_reference, edges)
+
+
+def grid_of(portrait: Portrait) -> tuple[slice, tuple[int, int, int], NDArray[np.float32]]:
+    """Return which vertices are the grid's, their shape with x and y, and the grid's layout."""
+    run = slice(int(portrait.runs[2]), int(portrait.runs[3]))
+    places = portrait.vertices[run, :2]
+    columns, rows = portrait.grid_layout()
+    cell = (places[-1] - places[0]) / np.array([columns - 1, rows - 1], np.float32)
+    return run, (rows, columns, 2), np.concatenate([places[0], cell]).astype(np.float32)
+
+
+def source_of(portrait: Portrait) -> NDArray[np.uint8]:
+    """Return the photo as `sample_moved` takes it: opaque, and going on past its border."""
+    opaque = np.dstack([portrait.picture, np.full(portrait.picture.shape[:2], 255, np.uint8)])
+    return np.asarray(cv2.copyMakeBorder(opaque, *[MARGIN] * 4, cv2.BORDER_REPLICATE), np.uint8)
 
 
 def draw_texture(positions: Any, triangles: Any, texture: Any, map_x: Any, map_y: Any, depth: Any) -> None:

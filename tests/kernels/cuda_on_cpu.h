@@ -2,6 +2,7 @@
 // Blocks come in a shuffled order, so that a kernel that relies on one is found out. There are no barriers.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <type_traits>
@@ -18,6 +19,8 @@ struct Index {
 static thread_local Index threadIdx, blockIdx, blockDim, gridDim;
 
 using std::isfinite;
+using std::max;
+using std::min;
 
 static inline unsigned int __float_as_uint(float value) {
     unsigned int bits;
@@ -36,6 +39,7 @@ template <typename Parameter>
 constexpr char letter() {
     using Value = std::remove_cv_t<std::remove_pointer_t<Parameter>>;
     return std::is_same_v<Value, unsigned char>      ? 'B'
+         : std::is_same_v<Value, short>              ? 'h'
          : std::is_same_v<Value, int>                ? 'i'
          : std::is_same_v<Value, long long>          ? 'q'
          : std::is_same_v<Value, unsigned long long> ? 'Q'

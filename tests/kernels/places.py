@@ -46,7 +46,7 @@ def cuda_on_cpu(function: Callable[..., None], *arguments: Any, **settings: Any)
     """The way of CuPy arrays, launches and all, with the .cu file compiled for the CPU."""
     guarded = [_Guarded(argument) if isinstance(argument, np.ndarray) else None for argument in arguments]
     inner = [g.array if g else argument for g, argument in zip(guarded, arguments, strict=True)]
-    with _stand_in_device():
+    with stand_in_device():
         function(*inner, **settings)
     for g, argument in zip(guarded, arguments, strict=True):
         if g:
@@ -87,11 +87,22 @@ class _Guarded:
 
 
 @contextmanager
-def _stand_in_device() -> Iterator[None]:
+def stand_in_device() -> Iterator[set[str]]:
+    """Take NumPy arrays for a device's, and .cu files compiled for the CPU; collect which kernels are run."""
+    launched: set[str] = set()
+
+    def load(source: str, function: str) -> Callable[..., None]:
+        launched.add(function)
+        return _load_for_cpu(source, function)
+
     with patch.multiple(
-        device, on_device=lambda *arrays: True, load_kernel=_load_for_cpu, allocate=_allocate_on_cpu
+        device,
+        on_device=lambda *arrays: True,
+        load_kernel=load,
+        allocate=_allocate_on_cpu,
+        resident=lambda table: table,
     ):
-        yield
+        yield launched
 
 
 def _allocate_on_cpu(shape: tuple[int, ...], dtype: type[np.generic]) -> Any:
