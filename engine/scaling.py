@@ -53,12 +53,19 @@ class _Scaling:
         """Scale a patch of the picture whose left and top are `corner`."""
         left, top = (int(edge) for edge in corner)
         height, width = patch.shape[:2]
-        whole = self.portrait.picture.copy()
-        whole[top : top + height, left : left + width] = patch
         low = self.corner(corner)
         high = np.ceil([(left + width) * self.across, (top + height) * self.down]).astype(np.int64)
         high = np.minimum(np.maximum(high, low + 1), self.size)
-        return np.ascontiguousarray(self.picture(whole)[low[1] : high[1], low[0] : high[0]])
+        x = (np.arange(low[0], high[0], dtype=np.float32) + 0.5) / self.across - 0.5
+        y = (np.arange(low[1], high[1], dtype=np.float32) + 0.5) / self.down - 0.5
+        # Its surroundings in the picture lend the filter what lies beyond the patch's edge.
+        around = self.portrait.picture.copy()
+        around[top : top + height, left : left + width] = patch
+        if self.factor < 1:
+            around = np.asarray(cv2.GaussianBlur(around, (0, 0), 0.4 / self.factor), np.uint8)
+        maps = np.meshgrid(x, y)
+        scaled = cv2.remap(around, *maps, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(scaled, np.uint8)
 
     def corner(self, corner: NDArray[Any]) -> NDArray[np.int64]:
         """Carry a patch's left and top over."""
@@ -117,6 +124,11 @@ def scale_portrait(portrait: Portrait, size: Size) -> Portrait:
     values = {field.name: RULES[field.name](to) for field in fields(Portrait)}
     # More pixels show vertices that fewer pixels hide; each shows the photo where it lies.
     face = values["vertices"][: portrait.runs[1]]
-    seen = seen_vertices(face, portrait.face_triangles, size)
+    drawn = face[np.unique(portrait.face_triangles), :2]
+    low = np.floor(drawn.min(axis=0)).clip(0)
+    high = np.ceil(drawn.max(axis=0) + 1).clip(None, size)
+    within = face - np.append(low, 0).astype(np.float32)
+    width, height = (int(side) for side in np.maximum(high - low, 1))
+    seen = seen_vertices(within, portrait.face_triangles, (width, height))
     values["texture"][: portrait.runs[1]][seen] = face[seen, :2]
     return Portrait(**values)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 #include "export.h"
 
@@ -18,6 +19,18 @@ struct Box {
           right(std::min(box[2], width - 1)),
           bottom(std::min(box[3], height - 1)) {}
 };
+
+// How far the map jumps from each of a row's pixels to the furthest of its four neighbours.
+void measure_jumps(const float* __restrict u, const float* __restrict v, int64_t width, int64_t count,
+                   float* __restrict jumps) {
+    for (int32_t x = 0; x < static_cast<int32_t>(count); ++x) {
+        const float right = std::abs(u[x + 1] - u[x]) + std::abs(v[x + 1] - v[x]);
+        const float left = std::abs(u[x - 1] - u[x]) + std::abs(v[x - 1] - v[x]);
+        const float below = std::abs(u[x + width] - u[x]) + std::abs(v[x + width] - v[x]);
+        const float above = std::abs(u[x - width] - u[x]) + std::abs(v[x - width] - v[x]);
+        jumps[x] = std::max(std::max(right, left), std::max(below, above));
+    }
+}
 
 }  // namespace
 
@@ -49,14 +62,14 @@ MIEN_EXPORT void spread_map(float* map_x, float* map_y, const float* depth, int6
 MIEN_EXPORT void soften_jumps(uint8_t* picture, const uint8_t* source, const float* map_x, const float* map_y,
                               int64_t height, int64_t width, const int64_t* corners, float jump) {
     const Box box(corners, height, width);
+    if (box.left >= box.right) return;
+    std::vector<float> jumps(static_cast<size_t>(box.right - box.left), 0.0f);
     for (int64_t y = box.top; y < box.bottom; ++y) {
+        measure_jumps(map_x + y * width + box.left, map_y + y * width + box.left, width, box.right - box.left,
+                      jumps.data());
         for (int64_t x = box.left; x < box.right; ++x) {
+            if (jumps[static_cast<size_t>(x - box.left)] <= jump) continue;
             const int64_t pixel = y * width + x;
-            const float u = map_x[pixel], v = map_y[pixel];
-            float largest = 0.0f;
-            for (const int64_t step : {int64_t{1}, int64_t{-1}, width, -width})
-                largest = std::max(largest, std::abs(map_x[pixel + step] - u) + std::abs(map_y[pixel + step] - v));
-            if (largest <= jump) continue;
             for (int64_t channel = 0; channel < 3; ++channel) {
                 const uint8_t* centre = source + 3 * pixel + channel;
                 const int64_t row = 3 * width;

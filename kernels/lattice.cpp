@@ -7,11 +7,7 @@
 #include <vector>
 
 #include "export.h"
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#define MIEN_AVX2 1
-#include <immintrin.h>
-#endif
+#include "simd.h"
 
 namespace {
 
@@ -183,10 +179,9 @@ __attribute__((target("avx2"))) void sample_avx2(const uint8_t* source, int64_t 
 }
 #endif
 
-void sample(const uint8_t* source, int64_t width, const Taps& taps, int64_t count, uint8_t* out,
-            bool portable) {
+void sample(const uint8_t* source, int64_t width, const Taps& taps, int64_t count, uint8_t* out) {
 #ifdef MIEN_AVX2
-    if (!portable && __builtin_cpu_supports("avx2")) return sample_avx2(source, width, taps, count, out);
+    if (may_use_avx2()) return sample_avx2(source, width, taps, count, out);
 #endif
     sample_portable(source, width, taps, 0, count, out);
 }
@@ -249,8 +244,7 @@ MIEN_EXPORT void fill_map(const float* lattice, int64_t columns, int64_t step, c
 MIEN_EXPORT void sample_moved(const uint8_t* source, int64_t source_height, int64_t source_width, int64_t margin,
                               const float* lattice, int64_t columns, int64_t step, const float* map_x,
                               const float* map_y, const int64_t* mapped, const uint8_t* ground,
-                              const uint8_t* rest, const int64_t* window, uint8_t* picture, int64_t width,
-                              int64_t portable) {
+                              const uint8_t* rest, const int64_t* window, uint8_t* picture, int64_t width) {
     const float furthest_x = float(source_width - 4), furthest_y = float(source_height - 4);
     const size_t longest = static_cast<size_t>(width);
     std::vector<float> row_x(longest, 0.0f), row_y(longest, 0.0f);
@@ -284,7 +278,7 @@ MIEN_EXPORT void sample_moved(const uint8_t* source, int64_t source_height, int6
             }
             const int64_t first = y * width + x;
             taps.find(from_x, from_y, end - x, float(margin), furthest_x, furthest_y, int32_t(source_width));
-            sample(source, source_width, taps, end - x, pixels.data(), portable != 0);
+            sample(source, source_width, taps, end - x, pixels.data());
             lay_down(pixels.data(), end - x, ground + 3 * first, picture + 3 * first);
             x = end;
         }

@@ -48,7 +48,7 @@ _fill_map = native("fill_map", _FLOATS, COUNT, COUNT, _BOX, _FLOATS, _FLOATS, CO
 _sample_moved = native(
     "sample_moved",
     *(_PICTURE, COUNT, COUNT, COUNT, _FLOATS, COUNT, COUNT, _FLOATS, _FLOATS, _BOX),
-    *(_PICTURE, _PICTURE, _BOX, _PICTURE, COUNT, COUNT),
+    *(_PICTURE, _PICTURE, _BOX, _PICTURE, COUNT),
 )
 
 
@@ -117,15 +117,12 @@ def sample_moved(
     rest: NDArray[np.uint8],
     window: Box,
     picture: NDArray[np.uint8],
-    *,
-    portable: bool = False,
 ) -> None:
     """Draw the window of a picture, uint8[H, W, 3]: the photo moved, laid over what is behind it.
 
     Places are the map's within the box `mapped`, and the lattice's elsewhere; cells of the lattice that are
     at rest show `rest`, uint8[H, W, 3]. Between pixels the photo is read by cubic convolution (Keys 1981).
-    ground: uint8[H, W, 3], shows as far as the photo's alpha is not full. portable: do without AVX2, where
-    the processor has it; the bits are the same.
+    ground: uint8[H, W, 3], shows as far as the photo's alpha is not full.
     """
     height, width = map_x.shape
     margin = (source.shape[0] - height) // 2
@@ -149,7 +146,7 @@ def sample_moved(
         return
     _sample_moved(
         *(source, *source.shape[:2], margin, lattice, lattice.shape[1], step, map_x, map_y),
-        *(np.array(mapped, np.int64), ground, rest, np.array(window, np.int64), picture, width, portable),
+        *(np.array(mapped, np.int64), ground, rest, np.array(window, np.int64), picture, width),
     )
 
 

@@ -31,6 +31,11 @@ def native(name: str, *arguments: Any) -> Callable[..., None]:
     return function  # type: ignore[no-any-return]
 
 
+def allow_avx2(yes: bool) -> None:
+    """Let kernels use AVX2 where the processor has it, as they do by default. The bits are the same."""
+    native("allow_avx2", COUNT)(int(yes))
+
+
 @cache
 def _library() -> ctypes.CDLL:
     found = find_spec("mien.kernels._native")

@@ -68,13 +68,11 @@ def test_fill_map_equals_its_reference(box: kernel.Box, place: Place) -> None:
     np.testing.assert_array_equal(maps[0], maps[1])
 
 
+@pytest.mark.usefixtures("simd")
 @pytest.mark.parametrize("place", EVERYWHERE)
-@pytest.mark.parametrize("portable", [False, True])
 @pytest.mark.parametrize("mapped", [(20, 10, 61, 50), (0, 0, WIDTH, HEIGHT), (5, 5, 5, 5)])
 @pytest.mark.parametrize("window", [(0, 0, WIDTH, HEIGHT), (7, 3, 80, 66)])
-def test_sample_moved_equals_its_reference(
-    portable: bool, mapped: kernel.Box, window: kernel.Box, place: Place
-) -> None:
+def test_sample_moved_equals_its_reference(mapped: kernel.Box, window: kernel.Box, place: Place) -> None:
     random = np.random.default_rng(3)
     lattice = random.normal(0, 4, kernel.lattice_for(HEIGHT, WIDTH, STEP).shape).astype(np.float32)
     lattice[:3, :3] = 0
@@ -83,7 +81,7 @@ def test_sample_moved_equals_its_reference(
     pictures = [np.full((HEIGHT, WIDTH, 3), 7, np.uint8) for _ in range(2)]
     arrays = scene(4)
     common = (lattice, STEP, map_x, map_y, mapped, arrays["ground"], arrays["rest"], window)
-    place(kernel.sample_moved, arrays["source"], *common, pictures[0], portable=portable)
+    place(kernel.sample_moved, arrays["source"], *common, pictures[0])
     kernel.sample_moved_reference(arrays["source"], *common, pictures[1])
     np.testing.assert_array_equal(pictures[0], pictures[1])
 

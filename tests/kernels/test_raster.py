@@ -54,6 +54,7 @@ def test_attributes_are_their_reference(seed: int, place: Place) -> None:
         np.testing.assert_array_equal(drawn, expected)
 
 
+@pytest.mark.usefixtures("simd")
 @pytest.mark.parametrize("place", EVERYWHERE)
 @pytest.mark.parametrize("seed", range(12))
 def test_texture_is_its_reference(seed: int, place: Place) -> None:

@@ -180,6 +180,12 @@ class Caller:
         await self.connection.setLocalDescription(await self.connection.createOffer())
         return self.connection.localDescription.sdp
 
+    def prefer(self, codec: str) -> None:
+        """Ask for pictures in this codec alone, such as video/H264."""
+        [video] = [t for t in self.connection.getTransceivers() if t.kind == "video"]
+        capabilities = video.sender.getCapabilities("video").codecs
+        video.setCodecPreferences([c for c in capabilities if c.mimeType in (codec, "video/rtx")])
+
     async def accept(self, answer: str) -> None:
         await self.connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
 

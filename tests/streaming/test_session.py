@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -30,6 +31,18 @@ class ToneSynthesizer:
     def stream(self, text: str) -> Iterator[NDArray[np.float32]]:
         for _ in text.split():
             yield (0.2 * np.sin(np.arange(9600) * 0.06)).astype(np.float32)
+
+
+class ShapeReader(Caller):
+    """Notes the width and height of every picture received."""
+
+    def __init__(self, microphone: Microphone) -> None:
+        super().__init__(microphone)
+        self.shapes: list[tuple[int, int]] = []
+
+    def read(self, frame: av.VideoFrame) -> float:
+        self.shapes.append((frame.width, frame.height))
+        return super().read(frame)
 
 
 @pytest.fixture
@@ -110,9 +123,7 @@ async def test_the_picture_follows_the_voice_and_leaves_with_it(
 
 async def test_h264_is_sent_to_a_peer_that_wants_it(lobby: Lobby) -> None:
     caller = Caller(Microphone(syllables(5, 48_000)))
-    [video] = [t for t in caller.connection.getTransceivers() if t.kind == "video"]
-    capabilities = video.sender.getCapabilities("video").codecs
-    video.setCodecPreferences([c for c in capabilities if c.mimeType in ("video/H264", "video/rtx")])
+    caller.prefer("video/H264")
     session, answer = await lobby.open(SETTINGS, await caller.offer())
     await caller.accept(answer)
     await until(lambda: len(caller.seen.pictures) > 25)
@@ -153,6 +164,18 @@ async def test_a_muted_and_a_vanished_microphone_leave_a_living_face(lobby: Lobb
         microphone.hold_still(False)
         await until(lambda: max(level for _, _, level in caller.seen.pictures[-10:]) > 0.1)
         assert session.stats().state == "connected"
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_pictures_of_any_shape_arrive_whole(lobby: Lobby, codec: str) -> None:
+    """Neither side a multiple of 16, as in 1080x1920."""
+    settings = SessionSettings(portrait="bar", size=(154, 282))
+    caller = ShapeReader(Microphone(syllables(20, 48_000)))
+    caller.prefer(f"video/{codec}")
+    async with call(lobby, settings, caller):
+        await until(lambda: len(caller.shapes) > 30)
+    assert set(caller.shapes) == {(154, 282)}
+    assert max(level for _, _, level in caller.seen.pictures) > 0.2
 
 
 async def test_a_peer_without_a_microphone_sees_the_face(lobby: Lobby) -> None:

@@ -521,6 +521,27 @@ def test_nothing_sticks_out(house: House, visit: Callable[..., Visit], viewport:
     assert start["y"] + start["height"] <= viewport["height"]  # seen without scrolling
 
 
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE, {"width": 844, "height": 390}])
+@pytest.mark.parametrize("size", [(360, 640), (640, 360)])
+def test_stage_has_the_pictures_shape(
+    shelf: PortraitShelf,
+    counting_landmarker: Any,
+    visit: Callable[..., Visit],
+    viewport: dict[str, int],
+    size: tuple[int, int],
+) -> None:
+    shelf.size = size
+    with open_house(shelf, counting_landmarker) as house:
+        page = visit(house, viewport=viewport).page
+        page.wait_for_function("document.documentElement.style.getPropertyValue('--shape') !== ''")
+        stage = page.locator("#stage").bounding_box()
+        assert stage["width"] / stage["height"] == pytest.approx(size[0] / size[1], rel=0.02)
+        assert stage["width"] <= viewport["width"]
+        if viewport["height"] > 600:
+            start = page.locator("#start").bounding_box()
+            assert start["y"] + start["height"] <= viewport["height"]  # seen without scrolling
+
+
 def test_everything_has_a_name(house: House, visit: Callable[..., Visit]) -> None:
     """Ask the browser's own accessibility tree for controls that a screen reader could not name."""
     here = visit(house)
