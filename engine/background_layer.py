@@ -1,4 +1,8 @@
-"""What lies around the face: a grid over the whole picture, which follows the head less the further off."""
+"""What lies around the face: a grid that carries hair, neck and shoulders, each by its share of a turn.
+
+Where a matte tells the person from the background, hair goes with the head, shoulders follow a little, and
+the background stays. Without one, the whole picture follows less the further off it is.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,12 +23,28 @@ CELL: Final = 16
 REFERENCE_HEIGHT: Final = 235.0
 """In pixels. Lengths in this file hold for a face this high (a crop of 512 x 512) and scale with it."""
 
+PIVOT: Final = np.array([0.0, 0.46, 0.24])
+"""Where the neck turns, in the head model."""
+
+_MARGIN: Final = 0.25
+"""The grid goes on past the picture's border for this share of the picture: a head that turns away from the
+border bares what the photo does not show."""
+_NECK: Final = (0.42, 0.92)
+_BESIDE: Final = (0.22, 0.68)
+"""Above the first height the person is all head, below the second all shoulders; in the head model, y down.
+On the neck's own axis, and beside it, where collars and shoulders come up."""
+_NECK_WIDTH: Final = (0.40, 0.75)
+"""Distances from that axis, in the head model, between which the one passes into the other."""
+_SHOULDERS: Final = 0.10
+"""How much of the head's turn shoulders follow."""
 _STEEPEST: Final = 1.6
 """Depth may change by so many pixels a pixel: steeper, and the grid folds over itself when the head turns."""
+_SMOOTHER: Final = (8.0, 15.0, 30.0)
+"""Depth beyond the head is blurred by so many such pixels, the wider the further off."""
 _SKIN: Final = 0.01
 """How thick the outer skin is taken to be, as a share of the face's height."""
 _BORDER: Final = 45.0
-"""The grid comes to rest within so many such pixels of the picture's border, which must not tear loose."""
+"""Without a matte, the grid comes to rest within so many such pixels of the picture's border."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,71 +74,116 @@ def build_background(
     fit: HeadFit,
     face: FaceLayer,
     points: NDArray[np.float32],
-    width: int,
-    height: int,
+    shape: tuple[int, int],
+    *,
+    apart: bool,
 ) -> BackgroundLayer:
-    """Lay the grid over a picture of width x height pixels, and blend the face's rim into it."""
+    """Lay the grid over a picture of `shape` (height, width), and blend the face's rim into it.
+
+    apart: whether the grid carries the person alone, told from the background, or all of the picture.
+    """
     unit = face.height / REFERENCE_HEIGHT
-    x_places, y_places = _places(width, CELL * unit), _places(height, CELL * unit)
-    grid = np.stack([np.tile(x_places, len(y_places)), np.repeat(y_places, len(x_places))], axis=1)
-    depth, head_mask, covered = _head_depth(head, fit, face, points, width, height)
+    grid = _Grid.over(shape, CELL * unit)
+    depth, head_mask, covered = _head_depth(head, fit, face, points, shape)
     smooth = _limit_slope(depth, covered, unit)
-    share = _share(head_mask, face.height, unit)
-    columns, rows = grid[:, 0].astype(np.intp), grid[:, 1].astype(np.intp)
-    grid_depth = smooth[rows, columns].astype(np.float64)
-    grid_share = share[rows, columns].astype(np.float64)
-    deltas = _spread_deltas(face, grid, width, height, unit)
+    if apart:
+        share = _share_of_parts(fit, head_mask, face.height)
+    else:
+        share = _fading_share(head_mask, face.height, unit)
+    # What is finer than a cell would come out as scallops along the hair.
+    grid_depth = grid.read(np.asarray(cv2.GaussianBlur(smooth, (0, 0), 0.6 * CELL * unit), np.float32))
+    grid_share = grid.read(share)
+    deltas = _spread_deltas(face, grid.places(), shape, unit, at_rest_at_border=not apart)
 
     rim = 1 - smoothstep(face.inside / (0.10 * face.height))
     face_deltas = face.deltas.copy()
     face_positions = face.positions.copy()
     x, y = face.positions[:, 0], face.positions[:, 1]
-    pixel = np.clip(np.round(face.positions[:, :2]), 0, [width - 1, height - 1]).astype(np.intp)
-    lift = _lift(smooth, depth, covered, unit)[pixel[:, 1], pixel[:, 0]]
+    column = np.clip(np.round(x), 0, shape[1] - 1).astype(np.intp)
+    row = np.clip(np.round(y), 0, shape[0] - 1).astype(np.intp)
+    lift = _lift(smooth, depth, covered, unit)[row, column]
     outer = smoothstep(1 - (face.inside - 0.12 * face.height) / (0.1 * face.height))
     outer *= _away_from_features(face, points)
     # Vertices hidden behind the outer skin (under the jaw, before the ear) would swing out from behind it
     # when the head turns: they are raised to just under it.
-    deepest = _fill_nearest(depth, covered)[pixel[:, 1], pixel[:, 0]] + _SKIN * face.height
+    deepest = _fill_nearest(depth, covered)[row, column] + _SKIN * face.height
     face_positions[:, 2] += outer * (np.minimum(face_positions[:, 2], deepest) - face_positions[:, 2] - lift)
     tied = np.flatnonzero(rim > 0)
     amount = rim[tied]
-    sampled = _bilinear(deltas, x[tied], y[tied], x_places, y_places)
+    sampled = grid.sample(deltas, x[tied], y[tied])
     face_deltas[:, tied] += amount[None, :, None] * (sampled - face_deltas[:, tied])
-    sampled_depth = _bilinear(grid_depth[None, :, None], x[tied], y[tied], x_places, y_places)[0, :, 0]
+    sampled_depth = grid.sample(grid_depth[None, :, None], x[tied], y[tied])[0, :, 0]
     face_positions[tied, 2] += amount * (sampled_depth - face_positions[tied, 2])
     face_share = np.ones(len(face_positions))
-    sampled_share = _bilinear(grid_share[None, :, None], x[tied], y[tied], x_places, y_places)[0, :, 0]
+    sampled_share = grid.sample(grid_share[None, :, None], x[tied], y[tied])[0, :, 0]
     face_share[tied] += amount * (sampled_share - 1)
     return BackgroundLayer(
-        np.column_stack([grid, grid_depth]),
+        np.column_stack([grid.places(), grid_depth]),
         deltas,
         grid_share,
-        _cells(len(x_places), len(y_places)),
+        grid.cells(),
         face_positions,
         face_deltas,
         face_share,
     )
 
 
-def _places(length: int, cell: float) -> Floats:
-    """Where the grid's lines cross an edge of so many pixels: a whole number of cells from end to end."""
-    return np.linspace(0, length - 1, max(2, round((length - 1) / cell) + 1))
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Vertices over a picture and past its border, row by row; a whole number of cells from end to end."""
+
+    shape: tuple[int, int]
+    """Height and width of the picture."""
+    before: int
+    """Cells between the first vertex of a row or column and the picture's border."""
+    x: Floats
+    """float64[columns], in pixels."""
+    y: Floats
+    """float64[rows]."""
+
+    @classmethod
+    def over(cls, shape: tuple[int, int], cell: float) -> "_Grid":
+        """Lay vertices about `cell` pixels apart over a picture of `shape`, height and width."""
+        before = int(np.ceil(_MARGIN * max(shape) / cell))
+        y, x = (_lines(side, cell, before) for side in shape)
+        return cls(shape, before, x, y)
+
+    def places(self) -> Floats:
+        """Return x and y of the vertices, float64[rows * columns, 2]."""
+        return np.stack([np.tile(self.x, len(self.y)), np.repeat(self.y, len(self.x))], axis=1)
+
+    def read(self, values: NDArray[np.float32]) -> Floats:
+        """Read a value [H, W] at the pixel nearest to each vertex."""
+        rows = np.clip(np.round(self.y), 0, self.shape[0] - 1).astype(np.intp)
+        columns = np.clip(np.round(self.x), 0, self.shape[1] - 1).astype(np.intp)
+        return values[np.ix_(rows, columns)].astype(np.float64).ravel()
+
+    def cells(self) -> NDArray[np.int32]:
+        """Return the triangles, int32[n, 3]."""
+        index = np.arange(len(self.y) * len(self.x), dtype=np.int32).reshape(len(self.y), len(self.x))
+        a, b, c, d = (q.ravel() for q in (index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]))
+        return np.concatenate([np.stack([a, b, c], axis=1), np.stack([b, d, c], axis=1)])
+
+    def sample(self, values: Floats, x: Floats, y: Floats) -> Floats:
+        """Read values [k, rows * columns, c] of the vertices at places between them, [k, n, c]."""
+        table = values.reshape(len(values), len(self.y), len(self.x), -1)
+        u = np.clip((x - self.x[0]) / (self.x[1] - self.x[0]), 0, len(self.x) - 1.001)
+        v = np.clip((y - self.y[0]) / (self.y[1] - self.y[0]), 0, len(self.y) - 1.001)
+        column, row = u.astype(np.intp), v.astype(np.intp)
+        s, t = (u - column)[None, :, None], (v - row)[None, :, None]
+        top = table[:, row, column] * (1 - s) + table[:, row, column + 1] * s
+        bottom = table[:, row + 1, column] * (1 - s) + table[:, row + 1, column + 1] * s
+        result: Floats = top * (1 - t) + bottom * t
+        return result
 
 
-def _cells(columns: int, rows: int) -> NDArray[np.int32]:
-    index = np.arange(columns * rows, dtype=np.int32).reshape(rows, columns)
-    a, b, c, d = (q.ravel() for q in (index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]))
-    return np.concatenate([np.stack([a, b, c], axis=1), np.stack([b, d, c], axis=1)])
+def _lines(side: int, cell: float, before: int) -> Floats:
+    count = max(1, round((side - 1) / cell))
+    return np.arange(-before, count + before + 1, dtype=np.float64) * ((side - 1) / count)
 
 
 def _head_depth(
-    head: HeadModel,
-    fit: HeadFit,
-    face: FaceLayer,
-    points: NDArray[np.float32],
-    width: int,
-    height: int,
+    head: HeadModel, fit: HeadFit, face: FaceLayer, points: NDArray[np.float32], shape: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.bool_]]:
     """Return the depth of head and neck a pixel, which pixels are the head, and which have a depth."""
     model = head.vertices + np.tensordot(fit.identity, head.identities, 1)
@@ -126,8 +191,8 @@ def _head_depth(
     vertices = fit.project(model)
     vertices[head.part("face")] = face.positions
     triangles = np.concatenate([head.triangles[0], head.triangles[1]])
-    below = np.zeros((height, width, 1), np.float32)
-    depth = np.full((height, width), np.inf, np.float32)
+    below = np.zeros((*shape, 1), np.float32)
+    depth = np.full(shape, np.inf, np.float32)
     down = np.ascontiguousarray(model[:, 1:2], np.float32)
     raster_attributes(vertices.astype(np.float32), triangles, down, below, depth)
     covered = np.isfinite(depth)
@@ -140,13 +205,16 @@ def _head_depth(
 def _limit_slope(depth: NDArray[np.float32], covered: NDArray[np.bool_], unit: float) -> NDArray[np.float32]:
     """Carry the depth beyond the head, blurred, and pull it nearer wherever it would fall too steeply."""
     filled = _fill_nearest(depth, covered)
-    blurred = cv2.GaussianBlur(filled, (0, 0), 14 * unit)
     height, width = depth.shape
+    # The further from the head, the smoother: hair must not carry the notches of the head's outline on.
+    off = np.asarray(cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
+    beyond = filled
+    for spread in _SMOOTHER:
+        wider = cv2.GaussianBlur(filled, (0, 0), spread * unit)
+        beyond = (beyond + smoothstep(off / (2 * spread * unit)) * (wider - beyond)).astype(np.float32)
     step = 4 * unit
     rows, columns = round(height / step), round(width / step)
-    small = cv2.resize(
-        np.where(covered, filled, blurred), (columns, rows), interpolation=cv2.INTER_AREA
-    ).astype(np.float32)
+    small = np.asarray(cv2.resize(beyond, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
     fall = np.float32(_STEEPEST * step)
     for _ in range(max(rows, columns) // 2):
         before = small.copy()
@@ -182,7 +250,7 @@ def _lift(
     return np.asarray(cv2.GaussianBlur(np.maximum(own - smooth, 0), (0, 0), 2 * unit), np.float32)
 
 
-def _share(mask: NDArray[np.uint8], face_height: float, unit: float) -> NDArray[np.float32]:
+def _fading_share(mask: NDArray[np.uint8], face_height: float, unit: float) -> NDArray[np.float32]:
     """1 on the head, fading with distance from it, and to 0 at the border."""
     off = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
     share = smoothstep(1 - (off - 0.08 * face_height) / (0.62 * face_height))
@@ -195,7 +263,26 @@ def _share(mask: NDArray[np.uint8], face_height: float, unit: float) -> NDArray[
     return np.asarray(share, np.float32)
 
 
-def _spread_deltas(face: FaceLayer, grid: Floats, width: int, height: int, unit: float) -> Floats:
+def _share_of_parts(fit: HeadFit, mask: NDArray[np.uint8], face_height: float) -> NDArray[np.float32]:
+    """1 on head and hair, falling along the neck to what shoulders follow."""
+    rows, columns = mask.shape
+    y, x = np.mgrid[:rows, :columns].astype(np.float64)
+    pivot = fit.project(PIVOT)
+    down = fit.rotation[:2, 1] / np.linalg.norm(fit.rotation[:2, 1])
+    height = PIVOT[1] + ((x - pivot[0]) * down[0] + (y - pivot[1]) * down[1]) / fit.scale
+    across = np.abs((x - pivot[0]) * down[1] - (y - pivot[1]) * down[0]) / fit.scale
+    beside = smoothstep((across - _NECK_WIDTH[0]) / (_NECK_WIDTH[1] - _NECK_WIDTH[0]))
+    top, bottom = (on + beside * (off - on) for on, off in zip(_NECK, _BESIDE, strict=True))
+    above = 1 - smoothstep((height - top) / (bottom - top))
+    off = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
+    head = smoothstep(1 - np.asarray(off, np.float32) / (0.35 * face_height))
+    share = _SHOULDERS + (1 - _SHOULDERS) * np.maximum(above, head)
+    return np.asarray(cv2.GaussianBlur(share, (0, 0), 0.02 * face_height), np.float32)
+
+
+def _spread_deltas(
+    face: FaceLayer, grid: Floats, shape: tuple[int, int], unit: float, *, at_rest_at_border: bool
+) -> Floats:
     """Carry the skin's movements a little beyond the face's outline: hair, ears and neck go along."""
     near = np.flatnonzero((face.inside > -0.1 * face.height) & _used(face))
     distance = distances(grid, face.positions[near, :2])
@@ -203,9 +290,10 @@ def _spread_deltas(face: FaceLayer, grid: Floats, width: int, height: int, unit:
     picked = np.take_along_axis(distance, nearest, axis=1)
     weight = 1 / (picked + 3.0 * unit) ** 2
     weight /= weight.sum(axis=1, keepdims=True)
-    border = np.minimum(np.minimum(grid[:, 0], width - 1 - grid[:, 0]), grid[:, 1])
-    border = np.minimum(border, height - 1 - grid[:, 1])
-    fade = np.exp(-((picked[:, 0] / (0.16 * face.height)) ** 2)) * smoothstep(border / (_BORDER * unit))
+    fade = np.exp(-((picked[:, 0] / (0.16 * face.height)) ** 2))
+    if at_rest_at_border:
+        border = np.minimum(grid, np.array([shape[1] - 1, shape[0] - 1]) - grid).min(axis=1)
+        fade *= smoothstep(border / (_BORDER * unit))
     spread = np.zeros((len(face.deltas), len(grid), 3))
     for k, delta in enumerate(face.deltas[:, near]):
         spread[k] = (delta[nearest] * weight[..., None]).sum(axis=1) * fade[:, None]
@@ -225,17 +313,3 @@ def _away_from_features(face: FaceLayer, points: NDArray[np.float32]) -> Floats:
     lids = [index for eye in EYES for index in (*eye[1], *eye[2])]
     eyes = distances(places, points[lids, :2]).min(axis=1) / (0.05 * face.height)
     return smoothstep(np.minimum(lips, eyes) - 1.0)
-
-
-def _bilinear(values: Floats, x: Floats, y: Floats, x_places: Floats, y_places: Floats) -> Floats:
-    """Read grid values [k, rows * columns, c] at places, [k, n, c]."""
-    columns, rows = len(x_places), len(y_places)
-    table = values.reshape(len(values), rows, columns, -1)
-    u = np.clip(x / x_places[1], 0, columns - 1.001)
-    v = np.clip(y / y_places[1], 0, rows - 1.001)
-    column, row = u.astype(np.intp), v.astype(np.intp)
-    s, t = (u - column)[None, :, None], (v - row)[None, :, None]
-    top = table[:, row, column] * (1 - s) + table[:, row, column + 1] * s
-    bottom = table[:, row + 1, column] * (1 - s) + table[:, row + 1, column + 1] * s
-    result: Floats = top * (1 - t) + bottom * t
-    return result

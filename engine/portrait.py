@@ -16,7 +16,7 @@ from mien.engine.framing import LONGEST_SIDE, check_size
 from mien.engine.head import load_head
 from mien.engine.motion import SHAPES
 
-PORTRAIT_FORMAT: Final = 2
+PORTRAIT_FORMAT: Final = 3
 """Version of a portrait file, raised when its fields or their meaning change. Files of others are refused."""
 
 NEUTRALISER: Final = len(SHAPES)
@@ -25,6 +25,7 @@ NEUTRALISER: Final = len(SHAPES)
 _KIND: Final = "mien portrait"
 _PICTURES: Final = (
     "picture",
+    "backdrop",
     "lips_picture",
     "left_eye_picture",
     "left_eye_white",
@@ -56,6 +57,8 @@ _FORMS: Final[dict[str, tuple[str, tuple[int | str, ...]]]] = {
     "mouth_cavity": ("float32", (3,)),
     "mouth_photo": ("uint8", ("height", "width")),
     "teeth_photo": ("uint8", ("height", "width")),
+    "matte": ("uint8", ("height", "width")),
+    "backdrop": ("uint8", ("height", "width", 3)),
     "lips_picture": ("uint8", ("lips' height", "lips' width", 3)),
     "lips_corner": ("int64", (2,)),
     "left_eye_picture": ("uint8", ("left eye's height", "left eye's width", 3)),
@@ -137,6 +140,12 @@ class Portrait:
     lips_corner: NDArray[np.int64]
     """int64[2]: left and top of that picture."""
 
+    matte: NDArray[np.uint8]
+    """uint8[H, W]: the person's alpha; 255 everywhere where nothing tells them from the background."""
+
+    backdrop: NDArray[np.uint8]
+    """uint8[H, W, 3]: the background where the person hides it, black where the photo shows it."""
+
     lips_parted: bool
     """Whether the photo's own lips are apart."""
 
@@ -174,6 +183,11 @@ class Portrait:
         even = np.stack([np.tile(x, rows), np.repeat(y, columns)], axis=1)
         _require(bool(np.abs(grid - even).max() < 0.1), "vertices")
         return columns, rows
+
+    @property
+    def has_backdrop(self) -> bool:
+        """Whether the person is told from the background, so that it can stay or be replaced."""
+        return int(self.matte.min()) < 255
 
     def save(self, path: Path) -> None:
         """Write the portrait, under 3 MB for a picture of 512 x 512."""

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.background_layer import build_background
+from mien.engine.backdrop import take_apart
+from mien.engine.background_layer import PIVOT, build_background
 from mien.engine.errors import PhotoError, PictureTooSmall
 from mien.engine.eye_layer import build_eye
 from mien.engine.face_layer import FaceLayer, build_face
@@ -15,6 +16,7 @@ from mien.engine.framing import DEFAULT_SIZE, LARGEST_ENLARGEMENT, Size, check_s
 from mien.engine.head import HeadModel, load_head
 from mien.engine.head_fit import Floats, HeadFit, fit_head
 from mien.engine.landmarks import FaceLandmarks
+from mien.engine.matte import Segmenter, refine_matte
 from mien.engine.motion import SHAPES
 from mien.engine.mouth_layer import build_mouth
 from mien.engine.portrait import Portrait
@@ -31,9 +33,6 @@ FURTHEST_PITCH: Final = np.deg2rad(32)
 
 _USUAL_PITCH: Final = np.deg2rad(-8)
 """What the fit says of people who look straight into a camera: the mean head is held high."""
-
-_PIVOT: Final = np.array([0.0, 0.46, 0.24])
-"""Where the neck turns, in the head model."""
 
 _MOVING: Final = (
     *OUTER_LIPS,
@@ -55,13 +54,19 @@ class FaceTurned(PhotoError):
 
 
 def prepare_portrait(
-    picture: NDArray[np.uint8], face: FaceLandmarks, *, name: str, size: Size = DEFAULT_SIZE
+    picture: NDArray[np.uint8],
+    face: FaceLandmarks,
+    *,
+    name: str,
+    size: Size = DEFAULT_SIZE,
+    segmenter: Segmenter | None = None,
 ) -> Portrait:
     """Fit the head model to a photo's face and build every layer that moves.
 
     picture: a photo, RGB uint8[H, W, 3]; one that lies on its side is set upright. size: width and height of
-    the portrait's picture, which shows what `frame_head` chooses. Raises PictureTooSmall, FaceCutOff or
-    FaceTurned where no good portrait can come out, and ConfigError for an impossible size.
+    the portrait's picture, which shows what `frame_head` chooses. segmenter: tells the person from the
+    background; without one, the background near the head moves along with it. Raises PictureTooSmall,
+    FaceCutOff or FaceTurned where no good portrait can come out, and ConfigError for an impossible size.
     """
     check_size(size)
     height = float(np.ptp(face.points[:468, 1]))
@@ -79,16 +84,24 @@ def prepare_portrait(
             remedy="Use a photo that shows the whole face, with room round it, or ask for a square picture.",
         )
     scores = np.array([face.shapes.get(shape, 0.0) for shape in SHAPES], np.float32)
-    return build_portrait(crop, points, scores, name=name)
+    matte = None if segmenter is None else refine_matte(crop, segmenter.segment(crop), points)
+    apart = None if matte is None else take_apart(crop, matte)
+    return build_portrait(crop, points, scores, name=name, apart=apart)
 
 
 def build_portrait(
-    picture: NDArray[np.uint8], points: NDArray[np.float32], scores: NDArray[np.float32], *, name: str
+    picture: NDArray[np.uint8],
+    points: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    *,
+    name: str,
+    apart: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None,
 ) -> Portrait:
     """Fit the head model and build every layer over a picture that is framed already.
 
     picture: RGB uint8[H, W, 3]. points: float32[478, 3], pixel centres at whole numbers. scores: float32[52],
-    the photo's expression. A portrait keeps all three. Raises FaceTurned.
+    the photo's expression. apart: the person's alpha and the background behind them, as `take_apart` makes
+    them, or None where they were not told apart. A portrait keeps all of it. Raises FaceTurned.
     """
     head = load_head()
     fit = fit_head(head, points, dict(zip(SHAPES, scores.tolist(), strict=True)))
@@ -98,7 +111,7 @@ def build_portrait(
             f"{np.rad2deg(fit.pitch - _USUAL_PITCH):+.0f} up.",
             remedy="Use a photo in which the face looks at the camera, or nearly so.",
         )
-    return _assemble(head, fit, picture, points, scores, name)
+    return _assemble(head, fit, picture, points, scores, name, apart)
 
 
 def _set_upright(
@@ -143,14 +156,17 @@ def _assemble(
     points: NDArray[np.float32],
     scores: NDArray[np.float32],
     name: str,
+    apart: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None,
 ) -> Portrait:
     height, width = picture.shape[:2]
+    everything = np.full((height, width), 255, np.uint8)
+    matte, backdrop = apart or (everything, np.zeros_like(picture))
     face = build_face(head, fit, points, (width, height))
     upper_moved, lower_moved = _lips_moved(head, fit, face)
     mouth = build_mouth(
         head, fit, picture, points, upper_moved=upper_moved, lower_moved=lower_moved, parted=face.lips_parted
     )
-    ground = build_background(head, fit, face, points, width, height)
+    ground = build_background(head, fit, face, points, (height, width), apart=apart is not None)
     eyes = {
         side: build_eye(head, fit, picture, points, ball=f"{side}_eye", lids=top + bottom[-2:0:-1], iris=iris)
         for side, top, bottom, _, iris in EYES
@@ -170,7 +186,7 @@ def _assemble(
         landmarks=points,
         scores=scores,
         scale=fit.scale,
-        pivot=fit.project(_PIVOT).astype(np.float32),
+        pivot=fit.project(PIVOT).astype(np.float32),
         vertices=vertices.astype(np.float32),
         runs=runs.astype(np.int64),
         share=np.concatenate([ground.face_share, np.ones(len(hidden)), ground.share]).astype(np.float32),
@@ -187,6 +203,8 @@ def _assemble(
         teeth_photo=mouth.teeth,
         lips_picture=mouth.lips,
         lips_corner=mouth.lips_corner,
+        matte=matte,
+        backdrop=backdrop,
         lips_parted=face.lips_parted,
         left_eye_picture=eyes["left"].picture,
         left_eye_white=eyes["left"].white,

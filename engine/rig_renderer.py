@@ -2,10 +2,10 @@
 
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.cutout import background_of, cut_out
 from mien.engine.errors import ConfigError
 from mien.engine.eye_drawing import EyeDrawing
 from mien.engine.framing import LARGEST_ENLARGEMENT, Size, check_size, shown_window
@@ -50,8 +50,8 @@ parted lips is shown as it is while nothing moves, and the faintest noise does n
 
 _JUMP: Final = 3.2
 
-_MARGIN: Final = 8
-"""Pixels by which the photo's outermost are repeated past its border, for movement to show."""
+_PAST_BORDER: Final = 0.125
+"""The person goes on past the picture's border by this share of its longer side, for movement to show."""
 
 
 class RigRenderer:
@@ -76,10 +76,10 @@ class RigRenderer:
         self._placement = Placement.at_rest(portrait)
         self._weights = np.zeros(NEUTRALISER + 1, np.float32)
         self._map_x, self._map_y = np.zeros((2, height, width), np.float32)
-        opaque = np.dstack([portrait.picture, np.full((height, width), 255, np.uint8)])
-        around = (_MARGIN, _MARGIN, _MARGIN, _MARGIN)
-        self._source = np.asarray(cv2.copyMakeBorder(opaque, *around, cv2.BORDER_REPLICATE), np.uint8)
-        photo = self._source[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN, :3]
+        margin = round(_PAST_BORDER * max(width, height))
+        self._ground = background_of(portrait)
+        self._source = cut_out(portrait, self._ground, margin)
+        photo = self._source[margin:-margin, margin:-margin, :3]
         self._grid = _Grid(portrait)
         self._canvas = np.zeros_like(portrait.picture)
         self._unsoftened = np.zeros_like(portrait.picture)
@@ -115,7 +115,7 @@ class RigRenderer:
         picture = self._canvas
         sample_moved(
             *(self._source, self._grid.lattice, self._grid.step, self._map_x, self._map_y, self._skin),
-            *(portrait.picture, portrait.picture, self._window, picture),
+            *(self._ground, portrait.picture, self._window, picture),
         )
         self._soften(picture)
         self._mouth.shade_lip_line(picture, placement)

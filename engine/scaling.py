@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.cutout import background_of
 from mien.engine.face_layer import seen_vertices
 from mien.engine.framing import Size
 from mien.engine.portrait import Portrait
@@ -103,6 +104,8 @@ RULES: Final[dict[str, Callable[[_Scaling], Any]]] = {
     "mouth_cavity": _same("mouth_cavity"),
     "mouth_photo": lambda to: to.mask(to.portrait.mouth_photo),
     "teeth_photo": lambda to: to.mask(to.portrait.teeth_photo),
+    "matte": lambda to: to.mask(to.portrait.matte),
+    "backdrop": lambda to: to.picture(background_of(to.portrait)),
     "lips_picture": lambda to: to.patch(to.portrait.lips_picture, to.portrait.lips_corner),
     "lips_corner": lambda to: to.corner(to.portrait.lips_corner),
     "lips_parted": _same("lips_parted"),

@@ -23,8 +23,8 @@ class TfliteNet:
             self.run(np.zeros(input_shape, np.float32))
         except cv2.error as error:
             raise AssetError(
-                f"The net {name} of the landmark model cannot be used: {error.err or error}.",
-                remedy="Remove the landmark model, and it is fetched again: `mien doctor` says where it is.",
+                f"The net {name} cannot be used: {error.err or error}.",
+                remedy="Remove its model, and it is fetched again: `mien doctor` says where it is.",
             ) from error
 
     def run(self, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from mien.engine.landmarks import FaceLandmarker, FaceLandmarks
 from mien.engine.photo import open_photo
-from mien.web.model_store import landmark_model_path
+from mien.web.model_store import FACE_FINDER, model_path
 
 Picture = NDArray[np.uint8]
 Reading = tuple[NDArray[np.float64], dict[str, float]]
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="the landmark model; by default mien finds or fetches it")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    model = arguments.model or landmark_model_path()
+    model = arguments.model or model_path(FACE_FINDER)
     landmarker = FaceLandmarker(model)
     stress(landmarker, compare(landmarker, Peer(model), arguments.data))
 

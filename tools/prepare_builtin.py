@@ -19,9 +19,10 @@ from looks import LOOKS
 from numpy.typing import NDArray
 
 from mien.engine.landmarks import FaceLandmarker
+from mien.engine.matte import PersonSegmenter
 from mien.engine.photo import open_photo
 from mien.engine.preparation import prepare_portrait
-from mien.web.model_store import landmark_model_path
+from mien.web.model_store import FACE_FINDER, PERSON_FINDER, model_path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PICTURES = REPOSITORY / "tools" / "portraits"
@@ -101,12 +102,13 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
 
-    landmarker = FaceLandmarker(arguments.model or landmark_model_path())
+    landmarker = FaceLandmarker(arguments.model or model_path(FACE_FINDER))
+    segmenter = PersonSegmenter(model_path(PERSON_FINDER))
     for card in CARDS:
         picture = open_picture(card.id)
         (face,) = landmarker.detect(picture)
         target = arguments.out / f"{card.id}.npz"
-        prepare_portrait(picture, face, name=card.title).save(target)
+        prepare_portrait(picture, face, name=card.title, segmenter=segmenter).save(target)
         megabytes = target.stat().st_size / 1e6
         print(f"{card.id}: {face.interocular:.0f} px between the eyes, {megabytes:.2f} MB")
     index = json.dumps([asdict(card) for card in CARDS], indent=2, ensure_ascii=False)

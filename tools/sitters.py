@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from mien.engine.errors import MienError
 from mien.engine.gallery import builtin_portraits, open_builtin
 from mien.engine.landmarks import FaceLandmarker
+from mien.engine.matte import PersonSegmenter
 from mien.engine.photo import open_photo
 from mien.engine.portrait import Portrait
 from mien.engine.preparation import prepare_portrait
-from mien.web.model_store import landmark_model_path
+from mien.web.model_store import FACE_FINDER, PERSON_FINDER, model_path
 
 Picture = NDArray[np.uint8]
 
@@ -146,7 +147,13 @@ def open_sitters(sitters: Sequence[Sitter]) -> Iterator[tuple[Sitter, Portrait]]
 @cache
 def open_landmarker() -> FaceLandmarker:
     """Open the landmark model. Raises AssetError where it is not to be had."""
-    return FaceLandmarker(landmark_model_path())
+    return FaceLandmarker(model_path(FACE_FINDER))
+
+
+@cache
+def open_segmenter() -> PersonSegmenter:
+    """Open the model that tells a person from the background. Raises AssetError where it is not to be had."""
+    return PersonSegmenter(model_path(PERSON_FINDER))
 
 
 def _open(sitter: Sitter) -> Portrait:
@@ -156,7 +163,8 @@ def _open(sitter: Sitter) -> Portrait:
         return Portrait.load(Path(sitter.file))
     landmarker = open_landmarker()
     picture = _picture(sitter)
-    return prepare_portrait(picture, landmarker.detect(picture)[0], name=sitter.title)
+    face = landmarker.detect(picture)[0]
+    return prepare_portrait(picture, face, name=sitter.title, segmenter=open_segmenter())
 
 
 def _picture(sitter: Sitter) -> Picture:

@@ -12,11 +12,12 @@ from mien.engine.errors import AssetError
 from mien.engine.framing import DEFAULT_SIZE, Size
 from mien.engine.gallery import builtin_portraits, open_builtin
 from mien.engine.landmarks import FaceLandmarker
+from mien.engine.matte import PersonSegmenter
 from mien.engine.performer import Performer
 from mien.engine.portrait import Portrait
 from mien.engine.renderer import Renderer, Subject, open_renderer
 from mien.web.dubbing import footage_of_video
-from mien.web.model_store import landmark_model_path
+from mien.web.model_store import FACE_FINDER, PERSON_FINDER, find_model, model_path
 from mien.web.studio import make_portrait
 from mien.web.video_file import SUFFIXES
 
@@ -68,15 +69,30 @@ def portrait_of_photo(
     size: Size = DEFAULT_SIZE,
     progress: Progress | None = None,
 ) -> Portrait:
-    """Turn a photo into a portrait; the face finder is fetched first where it is not here yet.
+    """Turn a photo into a portrait; the models it takes are fetched first where they are not here yet.
 
     Raises PhotoError in all its kinds, and AssetError where the face finder cannot be had.
     """
-    landmarker = FaceLandmarker(landmark_model_path(progress))
+    landmarker = FaceLandmarker(model_path(FACE_FINDER, progress))
     try:
-        return make_portrait(photo, landmarker, face=face, name=name, size=size)
+        segmenter = open_segmenter(progress)
+        return make_portrait(photo, landmarker, face=face, name=name, size=size, segmenter=segmenter)
     finally:
         landmarker.close()
+
+
+def open_segmenter(progress: Progress | None = None) -> PersonSegmenter | None:
+    """Open what tells a person from the background; None where it cannot be had.
+
+    A portrait prepared without it says so itself: `Portrait.has_backdrop`. Raises AssetError only for a file
+    that the user named and that is of no use.
+    """
+    if find_model(PERSON_FINDER) is None:
+        try:
+            model_path(PERSON_FINDER, progress)
+        except AssetError:
+            return None
+    return PersonSegmenter(model_path(PERSON_FINDER))
 
 
 def open_animator(

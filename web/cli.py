@@ -283,6 +283,13 @@ def prepare(
         )
         _save(portrait, out)
     output.print(f"[green]✓[/] {escape(str(out))}", highlight=False, soft_wrap=True)
+    if not portrait.has_backdrop:
+        errors.print(
+            "[yellow]The person could not be told from the background,[/] which moves along with the head "
+            "near it. `mien doctor` says whether the person finder is here.",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @app.command()
@@ -308,12 +315,15 @@ def doctor(
 
 @app.command()
 def fetch() -> None:
-    """Fetch the model that finds faces in photos, so that photos work offline later."""
-    from mien.web.model_store import landmark_model_path
+    """Fetch the models that find faces and people in photos, so that photos work offline later."""
+    from mien.web.model_store import FACE_FINDER, PERSON_FINDER, model_path
 
-    with _busy("Fetching the face finder") as progress:
-        path = landmark_model_path(progress)
-    output.print(f"[green]✓[/] The face finder is at {escape(str(path))}", highlight=False, soft_wrap=True)
+    for model in (FACE_FINDER, PERSON_FINDER):
+        with _busy(f"Fetching the {model.name}") as progress:
+            path = model_path(model, progress)
+        output.print(
+            f"[green]✓[/] The {model.name} is at {escape(str(path))}", highlight=False, soft_wrap=True
+        )
 
 
 def _open_animator(

@@ -19,6 +19,7 @@ from typing import Final
 
 from mien.engine.errors import MienError
 from mien.web.film import Codec, can_encode
+from mien.web.model_store import FACE_FINDER, PERSON_FINDER, Model, describe
 
 _PACKAGES: Final = (
     "aiortc",
@@ -69,6 +70,7 @@ def examine(*, host: str = "127.0.0.1", port: int = 8420) -> Iterator[Check]:
         check_motion_nets,
         check_portraits,
         check_landmark_model,
+        check_person_model,
         check_speech,
         check_video,
         check_films,
@@ -161,15 +163,18 @@ def check_portraits() -> Check:
 
 def check_landmark_model() -> Check:
     """Look at the model that finds faces in photos."""
-    from mien.web.model_store import describe
+    return _check_model("Face finder", FACE_FINDER)
 
-    report = describe()
-    return Check(
-        "Face finder",
-        State.OK if report.path is not None else State.ABSENT,
-        report.summary,
-        _fetch_remedy(report.remedy),
-    )
+
+def check_person_model() -> Check:
+    """Look at the model that tells people from the background."""
+    return _check_model("Person finder", PERSON_FINDER)
+
+
+def _check_model(name: str, model: Model) -> Check:
+    report = describe(model)
+    state = State.OK if report.path is not None else State.ABSENT
+    return Check(name, state, report.summary, _fetch_remedy(report.remedy))
 
 
 def check_speech() -> Check:

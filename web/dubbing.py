@@ -16,7 +16,7 @@ from mien.engine.clip_track import FaceTrack, track_face
 from mien.engine.footage import Footage, prepare_footage
 from mien.engine.framing import DEFAULT_SIZE, Size
 from mien.engine.landmarks import FaceLandmarker
-from mien.web.model_store import landmark_model_path
+from mien.web.model_store import FACE_FINDER, model_path
 from mien.web.video_file import VideoFile
 
 LONGEST_VIDEO_S: Final = 300.0
@@ -79,7 +79,7 @@ def lasting(speech: Iterable[av.AudioFrame], seconds: float) -> Iterator[av.Audi
 
 
 def _follow(video: VideoFile, face: int | None, progress: Progress | None) -> FaceTrack:
-    landmarker = FaceLandmarker(landmark_model_path(progress))
+    landmarker = FaceLandmarker(model_path(FACE_FINDER, progress))
     try:
         return track_face(_counted(video, progress), landmarker, face=face)
     finally:

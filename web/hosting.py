@@ -28,10 +28,10 @@ from mien.engine.timebase import SAMPLE_RATE
 from mien.streaming.lobby import Lobby
 from mien.streaming.session import SessionSettings
 from mien.streaming.synthesis import HibariSynthesizer
-from mien.web.casting import find_portrait, open_animator
+from mien.web.casting import find_portrait, open_animator, open_segmenter
 from mien.web.doctor import available_cores, bind
 from mien.web.messages import MESSAGE_BYTES
-from mien.web.model_store import landmark_model_path
+from mien.web.model_store import FACE_FINDER, model_path
 from mien.web.portraits import PortraitShelf
 from mien.web.security import LOOPBACK_NAMES
 from mien.web.server import DoorConfig, build_app
@@ -122,7 +122,10 @@ def _prepare(config: ServeConfig, console: Console) -> tuple[PortraitShelf, Stud
         _warm_up(shelf)
         progress.update(task, description="Opening the voice", completed=2)
         synthesizer = _open_voice(console)
-    return shelf, Studio(lambda: FaceLandmarker(landmark_model_path()), size=config.size), synthesizer
+    studio = Studio(
+        lambda: FaceLandmarker(model_path(FACE_FINDER)), open_segmenter=open_segmenter, size=config.size
+    )
+    return shelf, studio, synthesizer
 
 
 def _teller(progress: Progress, task: TaskID) -> Callable[[str, float | None], None]:

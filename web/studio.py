@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mien.engine.errors import MienError, NoFace, PhotoError, SeveralFaces
 from mien.engine.framing import DEFAULT_SIZE, Size
 from mien.engine.landmarks import FaceLandmarks
+from mien.engine.matte import Segmenter
 from mien.engine.photo import open_photo
 from mien.engine.portrait import Portrait
 from mien.engine.preparation import prepare_portrait
@@ -80,6 +81,7 @@ def make_portrait(
     face: int | None,
     name: str,
     size: Size = DEFAULT_SIZE,
+    segmenter: Segmenter | None = None,
 ) -> Portrait:
     """Turn a photo into a portrait of this width and height. `face` chooses among several, 0 the largest.
 
@@ -87,7 +89,7 @@ def make_portrait(
     """
     picture = open_photo(source)
     chosen = _choose(landmarker.detect(picture), face, picture)
-    portrait = prepare_portrait(picture, chosen, name=name, size=size)
+    portrait = prepare_portrait(picture, chosen, name=name, size=size, segmenter=segmenter)
     # Asked last: of a face turned too far, or too small, better to say just that.
     check_visible(picture, chosen, landmarker.wander(picture, chosen))
     return portrait
@@ -103,11 +105,14 @@ class Studio:
         self,
         open_landmarker: Callable[[], Landmarker],
         *,
+        open_segmenter: Callable[[], Segmenter | None] = lambda: None,
         size: Size = DEFAULT_SIZE,
         waiting: int = WAITING,
     ) -> None:
         """Get ready. size: width and height of the pictures that sessions will show."""
         self._size = size
+        self._open_segmenter = open_segmenter
+        self._segmenter: Segmenter | None = None
         self._open_landmarker = open_landmarker
         self._landmarker: Landmarker | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="studio")
@@ -132,7 +137,10 @@ class Studio:
     def _prepare(self, photo: bytes, face: int | None, name: str) -> Portrait:
         if self._landmarker is None:
             self._landmarker = self._open_landmarker()
-        return make_portrait(photo, self._landmarker, face=face, name=name, size=self._size)
+            self._segmenter = self._open_segmenter()
+        return make_portrait(
+            photo, self._landmarker, face=face, name=name, size=self._size, segmenter=self._segmenter
+        )
 
 
 def _choose(faces: list[FaceLandmarks], wanted: int | None, picture: NDArray[np.uint8]) -> FaceLandmarks:

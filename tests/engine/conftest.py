@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mien.engine.landmarks import FaceLandmarker
-from mien.web.model_store import find_landmark_model
+from mien.web.model_store import FACE_FINDER, find_model
 
 # The small stand-in nets are a module of the tests' own.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session")
 def model_path() -> Path:
     """The landmark model: fetched earlier by mien, or the copy beside the checkout."""
-    found = find_landmark_model()
+    found = find_model(FACE_FINDER)
     beside = REPOSITORY.parent / "shared/data/models/face_landmarker/public/face_landmarker.task"
     if found is None and beside.is_file():
         found = beside

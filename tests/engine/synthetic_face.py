@@ -32,8 +32,20 @@ class SyntheticPhoto:
     picture: NDArray[np.uint8]
     face: FaceLandmarks
 
-    def portrait(self, name: str = "synthetic", size: Size = DEFAULT_SIZE) -> Portrait:
-        return prepare_portrait(self.picture, self.face, name=name, size=size)
+    def portrait(
+        self, name: str = "synthetic", size: Size = DEFAULT_SIZE, *, segmented: bool = False
+    ) -> Portrait:
+        segmenter = RednessSegmenter() if segmented else None
+        return prepare_portrait(self.picture, self.face, name=name, size=size, segmenter=segmenter)
+
+
+class RednessSegmenter:
+    """Finds the synthetic person: nothing in the synthetic background is as red as skin."""
+
+    def segment(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        skin = (picture[..., 0] > 130).astype(np.uint8)
+        whole = cv2.morphologyEx(skin, cv2.MORPH_CLOSE, np.ones((25, 25), np.uint8))
+        return np.asarray(cv2.GaussianBlur(whole.astype(np.float32), (0, 0), 2), np.float32)
 
 
 def draw_photo(

@@ -41,9 +41,15 @@ def test_every_portrait_opens(portrait_id: str) -> None:
 
 @pytest.mark.parametrize("portrait_id", IDS)
 def test_every_portrait_is_what_preparation_makes_today(portrait_id: str) -> None:
-    """Prepared anew from what the file keeps of the photo: picture, landmarks and scores."""
+    """Prepared anew from what the file keeps of the photo: picture, landmarks, scores and background."""
     shipped = open_builtin(portrait_id)
-    today = build_portrait(shipped.picture, shipped.landmarks, shipped.scores, name=shipped.name)
+    today = build_portrait(
+        shipped.picture,
+        shipped.landmarks,
+        shipped.scores,
+        name=shipped.name,
+        apart=(shipped.matte, shipped.backdrop),
+    )
     for field in fields(Portrait):
         old, new = getattr(shipped, field.name), getattr(today, field.name)
         assert _alike(old, new), f"{field.name} is stale: run tools/prepare_builtin.py"

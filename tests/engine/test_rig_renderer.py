@@ -31,6 +31,12 @@ def smiling() -> Portrait:
 
 
 @pytest.fixture(scope="module")
+def segmented() -> Portrait:
+    """The same with its background told from it."""
+    return draw_photo().portrait(segmented=True)
+
+
+@pytest.fixture(scope="module")
 def renderer(portrait: Portrait) -> RigRenderer:
     return RigRenderer(portrait)
 
@@ -188,6 +194,40 @@ def test_extreme_poses_leave_no_hole(
     x, y = (green_dot(drawn) + 46 * np.array([-np.sin(roll * DEGREE), np.cos(roll * DEGREE)])).astype(int)
     mouth = drawn[y - 20 : y + 20, x - 24 : x + 24]
     assert dark(mouth) == 0
+
+
+def test_rest_is_the_photo_with_a_background_of_its_own_too(segmented: Portrait) -> None:
+    drawn = RigRenderer(segmented).render(neutral_motion(1)[0])
+    assert np.abs(drawn.astype(int) - segmented.picture).max() <= 1
+
+
+def test_swaying_head_leaves_the_background_alone(segmented: Portrait) -> None:
+    """Two degrees move the head by under 16 pixels: past those, not a bit changes."""
+    renderer = RigRenderer(segmented)
+    rest = renderer.render(neutral_motion(1)[0])
+    reach = cv2.dilate((segmented.matte > 0).astype(np.uint8), np.ones((33, 33), np.uint8)) > 0
+    assert 0.2 < (~reach).mean() < 0.8
+    for yaw, pitch, roll in ((2, 0, 0), (-2, 0, 0), (0, 2, 0), (0, -2, 0), (0, 0, 2), (0, 0, -2), (2, 2, -2)):
+        motion = motion_of(headYaw=yaw * DEGREE, headPitch=pitch * DEGREE, headRoll=roll * DEGREE)
+        drawn = renderer.render(motion)
+        np.testing.assert_array_equal(drawn[~reach], rest[~reach])
+        assert (drawn != rest).any()
+
+
+@pytest.mark.parametrize(
+    ("yaw", "pitch", "roll"), [(20, 15, 15), (-20, -15, 15), (20, -15, -15), (-20, 15, -15)]
+)
+def test_far_turned_head_leaves_no_trace_in_the_background(
+    segmented: Portrait, yaw: int, pitch: int, roll: int
+) -> None:
+    """One piece of skin, wherever the head was before: nothing of it stays behind, nothing tears off."""
+    motion = motion_of(headYaw=yaw * DEGREE, headPitch=pitch * DEGREE, headRoll=roll * DEGREE)
+    drawn = RigRenderer(segmented).render(motion)
+    skin = (drawn[..., 0] > 150).astype(np.uint8)
+    _, _, statistics, _ = cv2.connectedComponentsWithStats(skin)
+    areas = np.sort(statistics[1:, cv2.CC_STAT_AREA])[::-1]
+    assert areas[0] > 20_000
+    assert areas[1:].sum() < 150
 
 
 def test_mouth_opens_with_the_jaw_and_shuts_with_mouth_close(

@@ -45,6 +45,8 @@ class SmallPortrait:
         default_factory=lambda: np.linspace(10, 50, 478 * 3, dtype=np.float32).reshape(478, 3)
     )
 
+    has_backdrop: bool = True
+
     @property
     def size(self) -> tuple[int, int]:
         return self.picture.shape[1], self.picture.shape[0]
@@ -156,7 +158,7 @@ def counting_landmarker() -> type[CountingLandmarker]:
 def preparing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let photos become small portraits at once."""
     monkeypatch.setattr(
-        studio, "prepare_portrait", lambda picture, face, name, size: SmallPortrait(name, picture)
+        studio, "prepare_portrait", lambda picture, face, name, **_: SmallPortrait(name, picture)
     )
     monkeypatch.setattr(studio, "check_visible", lambda picture, face, wander: None)
 
@@ -176,7 +178,7 @@ def lobby() -> NotingLobby:
 @pytest.fixture
 def client(shelf: PortraitShelf, lobby: NotingLobby, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     monkeypatch.setattr(
-        studio, "prepare_portrait", lambda picture, face, name, size: SmallPortrait(name, picture)
+        studio, "prepare_portrait", lambda picture, face, name, **_: SmallPortrait(name, picture)
     )
     monkeypatch.setattr(studio, "check_visible", lambda picture, face, wander: None)
     config = DoorConfig(

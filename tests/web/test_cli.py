@@ -205,7 +205,8 @@ def test_photo_without_a_face(
     preparing: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(casting, "landmark_model_path", lambda _: tmp_path)
+    monkeypatch.setattr(casting, "model_path", lambda *_: tmp_path)
+    monkeypatch.setattr(casting, "open_segmenter", lambda _: None)
     monkeypatch.setattr(casting, "FaceLandmarker", lambda _: counting_landmarker())
     (tmp_path / "none.png").write_bytes(photo(0))
     (tmp_path / "three.png").write_bytes(photo(3))
@@ -263,7 +264,7 @@ def test_doctor_tells_remedies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_doctor_looks_at_everything() -> None:
     checks = {check.name: check for check in doctor.examine(port=0)}
-    assert len(checks) == 16
+    assert len(checks) == 17
     assert checks["Python"].state is State.OK
     assert checks["Packages"].state is State.OK
     assert checks["Live codecs"].state is State.OK

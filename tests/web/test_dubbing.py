@@ -73,7 +73,7 @@ def knowing(
             opened.append(Knowing(talker, **options))
             return opened[-1]
 
-        monkeypatch.setattr(dubbing, "landmark_model_path", lambda _: tmp_path)
+        monkeypatch.setattr(dubbing, "model_path", lambda *_: tmp_path)
         monkeypatch.setattr(dubbing, "FaceLandmarker", open_landmarker)
         return opened
 

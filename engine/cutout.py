@@ -1,0 +1,65 @@
+"""The person cut out of their portrait: colours with an alpha, continued past the border, and what is behind.
+
+Person over background gives the photo; only the person moves.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.engine.portrait import Portrait
+
+Picture = NDArray[np.uint8]
+
+_CROWN: Final = 0.62
+"""Radius of the round that completes a head which the picture's upper border cuts, in face widths."""
+
+
+def background_of(portrait: Portrait) -> Picture:
+    """Return the whole background, uint8[H, W, 3]: as the photo shows it, or as it was filled in."""
+    picture, through = portrait.picture, 255 - portrait.matte.astype(np.int32)[..., None]
+    ground = np.where(through == 255, picture, portrait.backdrop)
+    # Scaled pictures may miss by a little that the background be no lighter than what shows through.
+    lightest = (255 * (picture.astype(np.int32) + 1) + 127) // np.maximum(through, 1)
+    return np.asarray(np.where(through > 0, np.minimum(ground, lightest), ground), np.uint8)
+
+
+def cut_out(portrait: Portrait, background: Picture, margin: int) -> Picture:
+    """Return the person, uint8[H + 2 margin, W + 2 margin, 4]: colours multiplied by alpha, and alpha.
+
+    Laid over the background, uint8[H, W, 3], it gives the portrait's picture. Past the border the person
+    goes on as they are there, and a head that the upper border cuts is completed by a round.
+    """
+    alpha = _continue_matte(portrait.matte, margin, _CROWN * portrait.scale)
+    border = (margin, margin, margin, margin)
+    mirrored = cv2.copyMakeBorder(portrait.picture, *border, cv2.BORDER_REFLECT_101)
+    repeated = cv2.copyMakeBorder(portrait.picture, *border, cv2.BORDER_REPLICATE)
+    own = cv2.copyMakeBorder(portrait.matte, *border, cv2.BORDER_REFLECT_101)
+    colour = np.where((own >= alpha)[..., None], mirrored, repeated).astype(np.uint16)
+    person = np.asarray((colour * alpha[..., None] + 127) // 255, np.uint8)
+    through = 255 - portrait.matte.astype(np.int32)[..., None]
+    inner = (slice(margin, -margin), slice(margin, -margin))
+    person[inner] = np.maximum(portrait.picture - (through * background + 127) // 255, 0)
+    return np.ascontiguousarray(np.dstack([person, alpha]))
+
+
+def _continue_matte(matte: NDArray[np.uint8], margin: int, crown: float) -> NDArray[np.uint8]:
+    """Continue the person past the picture's border: straight on, but closed by a round above the head."""
+    wide = np.pad(matte, margin, mode="edge")
+    cut = np.pad((matte[0] > 127).astype(np.uint8), margin, mode="edge")
+    if cut.all():
+        return wide
+    count, labels = cv2.connectedComponents(cut[None])
+    up = np.arange(margin, 0, -1.0)[:, None]
+    above = np.zeros((margin, len(cut)))
+    for number in range(1, count):
+        (columns,) = np.nonzero(labels[0] == number)
+        half = min(len(columns) / 2, crown)
+        # The cut is a chord of the round: how far each of its pixels lies from the middle.
+        away = np.maximum(half - np.minimum(columns - columns[0], columns[-1] - columns), 0)
+        rise = np.sqrt(crown**2 - away**2) - np.sqrt(crown**2 - half**2)
+        above[:, columns] = np.clip(255 * (rise - up + 1), 0, 255)
+    wide[:margin] = np.minimum(wide[margin], above).astype(np.uint8)
+    return wide
