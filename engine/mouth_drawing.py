@@ -15,7 +15,7 @@ from mien.engine.portrait import Portrait
 from mien.engine.tongue import Tongue
 from mien.kernels.raster import raster_attributes
 
-_DIM: Final = 0.42
+_DIM: Final = 0.62
 """How light the mouth's inside is behind the narrowest opening."""
 _LIGHT_REACH: Final = 0.026
 """From how far light comes in over an edge of the opening, in face widths."""
@@ -36,6 +36,8 @@ _SLIT: Final = 2.0
 """Openings narrower than so many pixels, on average, are shown in part."""
 _TOUCHING: Final = 2.0
 """Lips closer than so many pixels touch."""
+_TOUCHING_FROM: Final = 0.5
+"""From this share of the neutraliser on, lips that the photo parts may touch."""
 _STIRRED: Final = 0.03
 """Once the lips have moved so far from the photo's, in face widths, only its teeth are still to be seen."""
 _ROUND: Final[Pixels] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
@@ -184,7 +186,7 @@ class MouthDrawing:
 
     def shade_lip_line(self, picture: Frame, placement: Placement) -> None:
         """Draw the shadow between closed lips that the photo, its lips parted, does not have."""
-        weight = placement.neutral
+        weight = ease(placement.neutral / _TOUCHING_FROM)
         if weight <= 0:
             return
         upper, lower = (placement.positions[columns, :2] for columns in self._lip_columns)

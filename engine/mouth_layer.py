@@ -20,6 +20,8 @@ _TEETH_LOWERED: Final = 0.008
 """Upper teeth sit so much lower than the head model's, in face widths: speaking mouths show their edge."""
 _LOWER_TEETH: Final = 0.86
 """Lower teeth lie in the shadow of the upper ones."""
+_DEEP: Final = 1.3
+"""What lies deep is so much lighter than the throat."""
 _DEPTHS: Final = {"teeth": (0.20, 1.25), "gum": (0.24, 1.6), "tongue": (0.26, 1.3)}
 """How deep behind its own front each part lies in the dark, in face widths, and how suddenly."""
 _TINT: Final = 0.7
@@ -125,6 +127,7 @@ def _paint(
         "gum": _GUM * tint * light,
         "tongue": _TONGUE * tint * light,
     }
+    cavity = _CAVITY * light
     run = head.mouth_inside()
     paint = np.zeros((run.stop - run.start, 3))
     for name in MOUTH_PARTS:
@@ -133,14 +136,12 @@ def _paint(
         kind = next(kind for kind in base if name.endswith(kind))
         depth = model[own, 2] - model[own, 2].min()
         reach, power = _DEPTHS[kind]
-        dark = np.clip(1 - depth / reach, 0, 1) ** power
-        shade = head.shade[part] * (0.10 + 0.90 * dark)
+        lit = np.clip(1 - depth / reach, 0, 1)[:, None] ** power
+        shade = head.shade[part] * (_LOWER_TEETH if name == "lower_teeth" else 1.0)
         # Shadow inside a mouth is warm: blue falls off faster than red.
-        if name == "lower_teeth":
-            shade = shade * _LOWER_TEETH
-        paint[own] = base[kind] * shade[:, None] ** np.array([0.92, 1.08, 1.16])
+        own_colour = base[kind] * shade[:, None] ** np.array([0.92, 1.08, 1.16])
+        paint[own] = _DEEP * cavity + lit * (own_colour - _DEEP * cavity)
     paint = paint.mean(axis=1, keepdims=True) * (1 - saturation) + paint * saturation
-    cavity = _CAVITY * light
     cavity = cavity.mean() * (1 - saturation) + cavity * saturation
     return paint.astype(np.float32), cavity.astype(np.float32)
 

@@ -13,9 +13,9 @@ from mien.engine.head import mouth_gap_weights
 from mien.engine.motion import (
     CHANNELS,
     GAZE_SLICE,
-    MOUTH_SLICE,
     ROTATION_SLICE,
     SHAPE_SLICE,
+    SHAPES,
     TRANSLATION_SLICE,
 )
 from mien.engine.mouth_drawing import MouthDrawing
@@ -42,11 +42,24 @@ the rim that is tied to the background takes the rest. This gives most of it bac
 CAMERA_DISTANCE: Final = 4.0
 """Of the viewer, in face widths: how much nearer a head looks when it comes towards the viewer."""
 
-NEUTRAL_AT: Final = 0.25
+NEUTRAL_AT: Final = 0.5
 """Sum of mouth weights from which on the photo's own smile or parted lips have given way to speech.
 
-The neutraliser's weight is smoothstep(sum / NEUTRAL_AT): 0 with zero slope at rest, so that a photo with
-parted lips is shown as it is while nothing moves, and the faintest noise does not shut it."""
+What closes lips counts twice, so that a composed mouth (mien.engine.idle) has just that sum; a smile does
+not count, as nothing hinders it. The neutraliser's weight is smoothstep(sum / NEUTRAL_AT): 0 with zero slope
+at rest, so that a photo with parted lips is shown as it is while nothing moves, and faint noise leaves it."""
+
+_SPEAKS: Final = np.array(
+    [
+        0.0
+        if name.startswith("mouthSmile") or not name.startswith(("jaw", "mouth"))
+        else 2.0
+        if name.startswith(("mouthPress", "mouthRoll", "mouthClose"))
+        else 1.0
+        for name in SHAPES
+    ],
+    np.float32,
+)
 
 _JUMP: Final = 3.2
 
@@ -152,7 +165,7 @@ class RigRenderer:
         """Place all vertices; return how far the lips are parted from the photo's own line, 0..1."""
         portrait, placement = self._portrait, self._placement
         shapes = motion[SHAPE_SLICE]
-        neutral = ease(float(motion[MOUTH_SLICE].sum()) / NEUTRAL_AT) if portrait.lips_parted else 0.0
+        neutral = _neutral(motion) if portrait.lips_parted else 0.0
         self._weights[:NEUTRALISER] = shapes
         self._weights[NEUTRALISER] = placement.neutral = neutral
         blend(
@@ -229,6 +242,12 @@ def _clamp(motion: NDArray[np.float32]) -> NDArray[np.float32]:
     kept[TRANSLATION_SLICE] = np.clip(kept[TRANSLATION_SLICE], -TRANSLATION_LIMITS, TRANSLATION_LIMITS)
     kept[GAZE_SLICE] = np.clip(kept[GAZE_SLICE], -GAZE_LIMITS, GAZE_LIMITS)
     return kept
+
+
+def _neutral(motion: NDArray[np.float32]) -> float:
+    """Say how far a photo's own mouth has given way to speech, 0..1."""
+    spoken = float(motion[SHAPE_SLICE] @ _SPEAKS)
+    return ease(spoken / NEUTRAL_AT)
 
 
 def _pose(motion: NDArray[np.float32], scale: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -76,9 +76,11 @@ FILMED_SHAPES = {
 """The shapes that take their lips from film, and what drives them there; a pucker is its opposite."""
 REST_SHARE = 0.15
 """A clip's mouth counts as at rest in so many of its frames, those with the smallest gap."""
-CORNER_RIM, RIM_RISES, LINING_COLUMNS = 3.0, 0.3, 10
+CORNER_RIM, RIM_RISES, LIP_RIM = 3.0, 0.4, 6.0
 """On which ring of the mouth its corners lie, by how many rings a column the lips' edge climbs from there,
-and how many columns on either side of a corner have their lining hidden."""
+and how far at most."""
+LINING_COLUMNS = 14
+"""How many columns on either side of a corner have the lips' lining hidden."""
 FILM_NEAR, FILM_FADE = 0.03, 0.13
 FILM_SMOOTHING = 0.02
 """Corrections from film are whole this near to the lips' landmarks, and fade over so much, in face widths."""
@@ -981,7 +983,7 @@ def hide_corner_lining(head: HeadModel) -> HeadModel:
     vertices, shapes, identities = head.vertices.copy(), head.shapes.copy(), head.identities.copy()
     for step in range(-LINING_COLUMNS, LINING_COLUMNS + 1):
         share = float(smoothstep(np.array(LINING_COLUMNS + 1 - abs(step)) / 5))
-        rim = CORNER_RIM + RIM_RISES * max(abs(step) - 2, 0)
+        rim = min(CORNER_RIM + RIM_RISES * max(abs(step) - 2, 0), LIP_RIM)
         outer, between = int(rim), rim % 1
         for corner in (0, count // 2):
             column = rings[:, (corner + step) % count]
