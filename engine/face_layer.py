@@ -41,9 +41,21 @@ BROW_SHAPES: Final = ("browDownLeft", "browDownRight", "browInnerUp", "browOuter
 _DEEPEST_FOLD: Final = 0.13
 """Lips, lids and nostrils reach no further behind the skin before them, as a share of the face's height."""
 
-_KEPT_SMILE: Final = 0.55
+_KEPT_SMILE: Final = 0.3
 """How much of the photo's own smile stays while speaking. Its folds stay in the picture, so all of it
 going would look wrong; so would a mouth that never closes."""
+
+_KEPT_SQUINT: Final = 0.5
+"""The same of narrowed eyes: what more they would show is made up."""
+
+_OPENS: Final = ("jaw", "mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper")
+"""Shapes that part the photo's lips: nothing of them stays."""
+
+_SMILES: Final = ("mouthSmile", "mouthDimple")
+_SQUINTS: Final = ("eyeSquint", "cheekSquint", "eyeBlink")
+
+_DOUBTFUL: Final = 0.15
+"""Below this weight a smile of closed lips, or a narrowed eye, may as well be how the face is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +106,9 @@ def build_face(
         deltas[shape] = _author_blink(frame, outer=frame.width if side == "left" else 0.0)
         for name in BROW_SHAPES:
             deltas[INDEX[name]] *= frame.below_brow()[:, None]
-    neutraliser = np.zeros_like(positions)
+    neutraliser = -np.tensordot(fit.expression * taken_away(fit.expression, parted=parted), deltas, 1)
     if parted:
-        neutraliser = _author_neutraliser(head, fit, positions, deltas, points, lower, height)
+        neutraliser = _close_lips(head, positions, neutraliser, lower, height)
 
     triangles = _facing(triangles, positions, points, inside, height)
     triangles = _near_surface(triangles, positions, height, size)
@@ -251,24 +263,25 @@ def _author_blink(eye: _EyeFrame, *, outer: float) -> Floats:
     return moved
 
 
-def _author_neutraliser(
-    head: HeadModel,
-    fit: HeadFit,
-    positions: Floats,
-    deltas: Floats,
-    points: NDArray[np.float32],
-    lower: Floats,
-    height: float,
-) -> Floats:
-    """Take away the photo's own mouth: what opens it wholly, what smiles in part; then close the lips."""
-    opens = ("jaw", "mouthLowerDown", "mouthUpperUp", "mouthFunnel", "mouthShrugUpper")
-    kept = np.array(
-        [
-            (0.0 if name.startswith(opens) else _KEPT_SMILE) if name.startswith(("mouth", "jaw")) else 1.0
-            for name in SHAPES
-        ]
-    )
-    moved: Floats = -np.tensordot(fit.expression * (1 - kept), deltas, 1)
+def taken_away(expression: Floats, *, parted: bool) -> Floats:
+    """Return which share of each shape of the photo's own expression goes while it speaks, float64[52].
+
+    Of parted lips what parts them, wholly; smiles and narrowed eyes in part. Closed lips that do not smile
+    are left alone: shapes that the fit found there tell how the mouth is made, not what it does.
+    """
+    share = np.zeros(len(SHAPES))
+    for index, name in enumerate(SHAPES):
+        if parted and name.startswith(("mouth", "jaw")):
+            share[index] = 1.0 if name.startswith(_OPENS) else 1 - _KEPT_SMILE
+        elif name.startswith(_SMILES + _SQUINTS):
+            certain = smoothstep((expression[index] - _DOUBTFUL) / _DOUBTFUL)
+            share[index] = certain * (1 - (_KEPT_SMILE if name.startswith(_SMILES) else _KEPT_SQUINT))
+    return share
+
+
+def _close_lips(head: HeadModel, positions: Floats, moved: Floats, lower: Floats, height: float) -> Floats:
+    """Add to a movement what brings the lips together at its end."""
+    moved = moved.copy()
     for _ in range(4):
         now = positions + moved
         top, bottom = lip_curves(head, now)

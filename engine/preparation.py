@@ -12,7 +12,7 @@ from mien.engine.errors import PhotoError, PictureTooSmall
 from mien.engine.eye_layer import build_eye
 from mien.engine.face_layer import FaceLayer, build_face
 from mien.engine.face_points import EYES, OUTER_LIPS
-from mien.engine.framing import DEFAULT_SIZE, LARGEST_ENLARGEMENT, Size, check_size, frame_head
+from mien.engine.framing import DEFAULT_SIZE, Size, check_size, frame_head
 from mien.engine.head import HeadModel, load_head
 from mien.engine.head_fit import Floats, HeadFit, fit_head
 from mien.engine.landmarks import FaceLandmarks
@@ -23,6 +23,10 @@ from mien.engine.portrait import Portrait
 
 SMALLEST_FACE: Final = 80
 """A face of fewer pixels from forehead to chin has no lips to speak of."""
+
+_LARGEST_ENLARGEMENT: Final = 6.4
+"""A pixel of the photo covers at most so many pixels of the picture along each side: a photo of nothing but
+the smallest face just fills 512 x 512."""
 
 _LYING: Final = np.deg2rad(60)
 """A head tipped further than anyone tips it: the photo itself lies on its side."""
@@ -134,7 +138,7 @@ def _crop(
     """Cut out what the picture shows and scale it; landmarks come along, pixel centres at whole numbers."""
     left, top, width, height = frame_head(points, (picture.shape[1], picture.shape[0]), size)
     scale = size[1] / height
-    if scale > LARGEST_ENLARGEMENT:
+    if scale > _LARGEST_ENLARGEMENT:
         raise PictureTooSmall(
             f"The photo's part with the face has {width} x {height} pixels, too few for a picture of "
             f"{size[0]} x {size[1]}.",

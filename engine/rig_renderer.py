@@ -47,7 +47,7 @@ NEUTRAL_AT: Final = 0.5
 
 What closes lips counts twice, so that a composed mouth (mien.engine.idle) has just that sum; a smile does
 not count, as nothing hinders it. The neutraliser's weight is smoothstep(sum / NEUTRAL_AT): 0 with zero slope
-at rest, so that a photo with parted lips is shown as it is while nothing moves, and faint noise leaves it."""
+at rest, so that a photo that smiles is shown as it is while nothing moves, and faint noise leaves it."""
 
 _SPEAKS: Final = np.array(
     [
@@ -165,9 +165,10 @@ class RigRenderer:
         """Place all vertices; return how far the lips are parted from the photo's own line, 0..1."""
         portrait, placement = self._portrait, self._placement
         shapes = motion[SHAPE_SLICE]
-        neutral = _neutral(motion) if portrait.lips_parted else 0.0
+        neutral = _neutral(motion)
         self._weights[:NEUTRALISER] = shapes
-        self._weights[NEUTRALISER] = placement.neutral = neutral
+        self._weights[NEUTRALISER] = neutral
+        placement.neutral = neutral if portrait.lips_parted else 0.0
         blend(
             portrait.vertices,
             portrait.delta_starts,
@@ -180,7 +181,7 @@ class RigRenderer:
         if motion[ROTATION_SLICE].any() or motion[TRANSLATION_SLICE].any():
             turn(placement.positions, portrait.share, placement.rotation, portrait.pivot, placement.shift)
         gap = float(self._gap_weights @ shapes) * portrait.scale
-        return max(neutral, ease(gap / (0.04 * portrait.scale)))
+        return max(placement.neutral, ease(gap / (0.04 * portrait.scale)))
 
 
 class _Grid:

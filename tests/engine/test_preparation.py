@@ -3,6 +3,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from synthetic_face import draw_photo
 
 from mien.engine.errors import PhotoError, PictureTooSmall
@@ -10,6 +11,7 @@ from mien.engine.head import load_head
 from mien.engine.head_fit import fit_head
 from mien.engine.landmarks import FaceLandmarker, FaceLandmarks
 from mien.engine.motion import INDEX, neutral_motion
+from mien.engine.portrait import NEUTRALISER, Portrait
 from mien.engine.preparation import FaceTurned, prepare_portrait
 from mien.engine.rig_renderer import RigRenderer
 
@@ -34,6 +36,39 @@ def test_fit_finds_the_expression_that_was_drawn() -> None:
 def test_parted_lips_are_told_from_closed_ones() -> None:
     assert not draw_photo().portrait().lips_parted
     assert draw_photo(jawOpen=0.3).portrait().lips_parted
+
+
+def neutralised(portrait: Portrait) -> NDArray[np.float32]:
+    """How far the neutraliser moves each vertex."""
+    moved = np.zeros_like(portrait.vertices)
+    rows = slice(*portrait.delta_starts[NEUTRALISER : NEUTRALISER + 2])
+    moved[portrait.delta_rows[rows]] = portrait.delta_values[rows]
+    return moved
+
+
+def test_a_smile_of_closed_lips_is_taken_back() -> None:
+    portrait = draw_photo(mouthSmileLeft=0.6, mouthSmileRight=0.6).portrait()
+    assert not portrait.lips_parted
+    smile = np.zeros_like(portrait.vertices)
+    for name in ("mouthSmileLeft", "mouthSmileRight"):
+        rows = slice(*portrait.delta_starts[INDEX[name] : INDEX[name] + 2])
+        smile[portrait.delta_rows[rows]] += np.float32(0.6) * portrait.delta_values[rows]
+    share = -float((neutralised(portrait) * smile).sum() / (smile**2).sum())
+    assert 0.4 < share < 0.9
+
+
+def test_narrowed_eyes_open_a_little() -> None:
+    portrait = draw_photo(
+        eyeSquintLeft=0.8, eyeSquintRight=0.8, eyeBlinkLeft=0.4, eyeBlinkRight=0.4
+    ).portrait()
+    moved = portrait.vertices + neutralised(portrait)
+    lids = load_head().landmarks(np.stack([portrait.vertices, moved]))[:, [159, 145, 386, 374], 1]
+    opened, opening = np.diff(lids[1])[[0, 2]], np.diff(lids[0])[[0, 2]]
+    assert (opened > opening + 1).all()
+
+
+def test_a_face_at_rest_has_nothing_to_take_back() -> None:
+    assert np.abs(neutralised(draw_photo().portrait())).max() < 1.0
 
 
 def test_small_faces_are_refused() -> None:
