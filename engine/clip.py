@@ -8,9 +8,10 @@ in place of the frame's own movements, in the lower face alone.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +46,21 @@ _SPEECH_REACH: Final = 2
 
 _STEADY: Final = 0.03
 """Landmarks that no shape of jaw, mouth, brows or lids moves by more face widths give the pose."""
+
+
+_TONE_FRAMES: Final = 12
+"""Of a clip's frames, so many with the widest open mouth tell what its inside looks like."""
+_TELLING: Final = 0.02
+"""Lips at least so far apart, as a share of the face's height, show something of the inside."""
+_TELLING_PIXELS: Final = 150
+_PALE: Final = 0.55
+"""Teeth are pale: their weakest colour is more than this share of the strongest."""
+_TEETH_TINT: Final = (0.35, 1.1)
+"""Teeth become no darker and no lighter than these shares of what they were."""
+_DEEPEST: Final = 0.45
+"""The dark behind the teeth as a share of the darkest that a clip's mouth shows, lips nearby lighting it."""
+_LIFT: Final = 0.7
+"""What is painted there is lifted towards so much of that darkest: soft and noisy videos have no black."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +117,7 @@ def prepare_clip(track: FaceTrack, picture_of: Callable[[int], Picture], *, name
     """
     calm = calmest_frame(track)
     portrait = _portrait_of(picture_of(calm), track.face(calm), name)
+    portrait = _tinted(portrait, mouth_tones(track, picture_of))
     points = smooth(track.points, track.runs, _POSE_REACH)
     # From landmarks, whose first pixel's centre lies at 0.5, to pixels whose centre is a whole number.
     points[..., :2] -= 0.5
@@ -142,6 +159,25 @@ def calmest_frame(track: FaceTrack) -> int:
     return int(np.argmin(np.where(seen, unrest, np.inf)))
 
 
+def mouth_tones(track: FaceTrack, picture_of: Callable[[int], Picture]) -> tuple[Floats, Floats] | None:
+    """Measure the dark and the bright of the clip's own mouth where it is widest open, RGB float64[3] each.
+
+    None where it never opens far enough to tell.
+    """
+    points = track.points
+    height = np.maximum(np.ptp(points[:, FITTED, 1], axis=1), 1.0)
+    gap = np.linalg.norm(points[:, INNER_LIPS_BOTTOM, :2] - points[:, INNER_LIPS_TOP, :2], axis=-1)
+    opened = np.where(track.runs >= 0, np.median(gap, axis=1) / height, 0.0)
+    widest = [int(frame) for frame in np.argsort(-opened)[:_TONE_FRAMES] if opened[frame] > _TELLING]
+    pixels = [_mouth_pixels(picture_of(frame), points[frame]) for frame in widest]
+    inside = np.concatenate([np.zeros((0, 3), np.uint8), *pixels]).astype(np.float64)
+    if len(inside) < _TELLING_PIXELS:
+        return None
+    ordered = inside[np.argsort(inside.sum(axis=1))]
+    tenth = len(ordered) // 10
+    return ordered[:tenth].mean(axis=0), ordered[-tenth:].mean(axis=0)
+
+
 def lower_face(portrait: Portrait) -> Floats:
     """Return how much of new movements each face vertex takes: 1 round mouth and chin, 0 from the nose up."""
     vertices = portrait.vertices[: portrait.runs[1], :2].astype(np.float64)
@@ -172,6 +208,33 @@ def _portrait_of(picture: Picture, face: FaceLandmarks, name: str) -> Portrait:
     return prepare_portrait(
         cut, FaceLandmarks(points, face.shapes, box, face.presence), name=name, size=(shown, shown)
     )
+
+
+def _mouth_pixels(picture: Picture, points: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the pixels between the inner lips, a pixel away from them, uint8[n, 3]."""
+    loop = points[list(INNER_LIPS_TOP + INNER_LIPS_BOTTOM[-2:0:-1]), :2] - 0.5
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(loop).astype(np.int32)], 1)
+    return picture[cv2.erode(mask, np.ones((3, 3), np.uint8)) > 0]
+
+
+def _tinted(portrait: Portrait, tones: tuple[Floats, Floats] | None) -> Portrait:
+    """Bring the mouth's inside to the clip's own tones: a soft video shows no white teeth before black."""
+    if tones is None:
+        return portrait
+    head = load_head()
+    dark, bright = tones
+    cavity = np.maximum(_DEEPEST * dark, portrait.mouth_cavity)
+    paint = portrait.mouth_paint.astype(np.float64)
+    if bright.min() > _PALE * bright.max():
+        start = head.mouth_inside().start
+        teeth = np.concatenate(
+            [np.arange(len(head.vertices))[head.part(part)] for part in ("upper_teeth", "lower_teeth")]
+        )
+        white = np.percentile(paint[teeth - start], 90, axis=0)
+        paint[teeth - start] *= np.clip(bright / np.maximum(white, 1.0), *_TEETH_TINT)
+    paint += _LIFT * dark * np.clip(1 - paint / np.maximum(bright, 1.0), 0, 1)
+    return replace(portrait, mouth_paint=paint.astype(np.float32), mouth_cavity=cavity.astype(np.float32))
 
 
 def _steady_landmarks() -> NDArray[np.intp]:

@@ -23,9 +23,11 @@ from mien.kernels.raster import raster_attributes, raster_texture
 
 _JUMP: Final = 3.2
 _PARTED: Final = 0.04
-"""Face widths of a gap from which on the lips show nothing of the line between them."""
-_TOUCHING: Final = 0.012
-"""Face widths that landmarks see between lips that touch, at most."""
+"""Face widths between new lips from which on they show nothing of the line between them."""
+_TOUCHING: Final = 0.008
+"""Face widths that landmarks see between the video's own lips where they touch."""
+_APART: Final = 0.024
+"""Face widths between them from which on what lies there has to go."""
 _MARGIN: Final = 6
 """Pixels of the frame round what moves."""
 
@@ -132,7 +134,7 @@ class ClipRenderer:
         placement = layout.placement
         cut = _cut_out(picture, layout.window)
         # How far the video's own lips are parted, and the new ones.
-        placement.neutral = ease((self._own_gap(frame, layout.points) - _TOUCHING) / (_PARTED - _TOUCHING))
+        placement.neutral = ease((self._own_gap(frame, layout.points) - _TOUCHING) / (_APART - _TOUCHING))
         opened = ease(float(self._gap_weights @ shapes) / _PARTED)
         source = _without_mouth(cut, layout.points, max(placement.neutral, opened), placement.neutral > 0)
         drawn = self._warp(source, layout)

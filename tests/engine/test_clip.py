@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from synthetic_clip import FRAMES, SyntheticClip, draw_clip
 from synthetic_face import DARK, LIP
 
-from mien.engine.clip import Clip, calmest_frame, lower_face, prepare_clip
+from mien.engine.clip import Clip, calmest_frame, lower_face, mouth_tones, prepare_clip
 from mien.engine.clip_renderer import ClipRenderer, there_and_back
 from mien.engine.clip_track import FaceTrack, smooth, track_face
 from mien.engine.errors import ConfigError, NoFace, PhotoError
@@ -169,6 +170,33 @@ def test_the_reach_is_the_mouth_and_the_jaw(clip: Clip) -> None:
         assert at(index) > 0.95
     for index in (4, 6, 33, 263, 10, 234, 454, 116, 345):
         assert at(index) < 0.02
+
+
+def test_the_inside_of_the_mouth_takes_the_clips_own_tones(talker: SyntheticClip, clip: Clip) -> None:
+    """A clip whose open mouth shows dull teeth before a brown dark gets neither white nor black."""
+    dull, brown = np.array([150, 120, 95], np.uint8), np.array([90, 45, 20], np.uint8)
+    painted = []
+    for picture, face in zip(talker.pictures, talker.faces, strict=True):
+        loop = face.points[list(INNER_LIPS_TOP + INNER_LIPS_BOTTOM[-2:0:-1]), :2] - 0.5
+        mask, upper = np.zeros((2, *picture.shape[:2]), np.uint8)
+        cv2.fillPoly(mask, [np.round(loop).astype(np.int32)], 1)
+        upper[: int(loop[:, 1].mean())] = mask[: int(loop[:, 1].mean())]
+        painted.append(
+            np.where((upper > 0)[..., None], dull, np.where((mask > 0)[..., None], brown, picture))
+        )
+    tones = mouth_tones(talker.track(), lambda frame: painted[frame])
+    assert tones is not None
+    np.testing.assert_allclose(tones, [brown, dull], atol=1)
+    toned = prepare_clip(talker.track(), lambda frame: painted[frame], name="toned").portrait
+    assert toned.mouth_paint.max(axis=0)[0] <= dull[0] * 1.3
+    assert toned.mouth_paint.max(axis=0)[0] < clip.portrait.mouth_paint.max(axis=0)[0] - 30
+    assert np.all(toned.mouth_paint.min(axis=0) >= 0.5 * brown)
+    assert np.all(toned.mouth_cavity >= 0.4 * brown)
+
+
+def test_a_mouth_that_never_opens_tells_no_tones() -> None:
+    talker = draw_clip(jaw=0.0)
+    assert mouth_tones(talker.track(), talker.picture) is None
 
 
 # ---- footage
