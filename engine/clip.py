@@ -86,7 +86,7 @@ class Clip:
     """float32[face vertices]: how much of the new movements each vertex takes, 0..1."""
 
     presence: NDArray[np.float32]
-    """float32[frames]: how much of the new lips is shown, 0 where the face is lost or turned away, to 1."""
+    """float32[frames]: how much of the new lips shows; 0 where the face is lost, covered or turned away."""
 
     @property
     def name(self) -> str:
@@ -115,6 +115,7 @@ def prepare_clip(track: FaceTrack, picture_of: Callable[[int], Picture], *, name
     Raises PhotoError in its kinds where the calmest frame makes no portrait, or where the face is seen well
     in too few frames.
     """
+    _check_enough(track.seen)
     calm = calmest_frame(track)
     portrait = _portrait_of(picture_of(calm), track.face(calm), name)
     portrait = _tinted(portrait, mouth_tones(track, picture_of))
@@ -128,10 +129,10 @@ def prepare_clip(track: FaceTrack, picture_of: Callable[[int], Picture], *, name
     for frame in np.flatnonzero(track.runs >= 0):
         scale, rotation, shift = fit_pose(rest[steady], points[frame, steady])
         turns[frame], shifts[frame] = scale * rotation, shift
-    presence = _presence(turns, track.runs)
+    presence = _presence(turns, track.seen)
     raw = track.points.astype(np.float64)
     raw[..., :2] -= 0.5
-    scores, movements = _own_movements(portrait, rest, raw, turns, shifts, track.runs)
+    scores, movements = _own_movements(portrait, rest, raw, turns, shifts, track)
     return Clip(
         portrait,
         turns.astype(np.float32),
@@ -145,7 +146,7 @@ def prepare_clip(track: FaceTrack, picture_of: Callable[[int], Picture], *, name
 
 def calmest_frame(track: FaceTrack) -> int:
     """Choose the frame whose lips touch, whose mouth is as in most, and which looks most into the camera."""
-    points, seen = track.points, track.runs >= 0
+    points, seen = track.points, track.seen
     height = np.maximum(np.ptp(points[:, FITTED, 1], axis=1), 1.0)
     gap = (points[:, INNER_LIPS_BOTTOM, 1] - points[:, INNER_LIPS_TOP, 1]).max(axis=1) / height
     # The nose's tip moves sideways and up and down against the outline as the head turns.
@@ -167,7 +168,7 @@ def mouth_tones(track: FaceTrack, picture_of: Callable[[int], Picture]) -> tuple
     points = track.points
     height = np.maximum(np.ptp(points[:, FITTED, 1], axis=1), 1.0)
     gap = np.linalg.norm(points[:, INNER_LIPS_BOTTOM, :2] - points[:, INNER_LIPS_TOP, :2], axis=-1)
-    opened = np.where(track.runs >= 0, np.median(gap, axis=1) / height, 0.0)
+    opened = np.where(track.seen, np.median(gap, axis=1) / height, 0.0)
     widest = [int(frame) for frame in np.argsort(-opened)[:_TONE_FRAMES] if opened[frame] > _TELLING]
     pixels = [_mouth_pixels(picture_of(frame), points[frame]) for frame in widest]
     inside = np.concatenate([np.zeros((0, 3), np.uint8), *pixels]).astype(np.float64)
@@ -245,22 +246,26 @@ def _steady_landmarks() -> NDArray[np.intp]:
     return np.flatnonzero(moved[moving].max(axis=0) < _STEADY)
 
 
-def _presence(turns: Floats, runs: NDArray[np.int64]) -> Floats:
+def _presence(turns: Floats, seen: NDArray[np.bool_]) -> Floats:
     """Return how much of the new lips each frame shows; raise PhotoError where hardly any can."""
     scale = np.cbrt(np.maximum(np.linalg.det(turns), 1e-9))[:, None, None]
     rotation = turns / scale
     yaw = np.arctan2(-rotation[:, 0, 2], rotation[:, 2, 2])
     pitch = np.arcsin(np.clip(rotation[:, 1, 2], -1, 1))
-    usable = (runs >= 0) & (np.abs(yaw) < FURTHEST_TURN) & (np.abs(pitch) < FURTHEST_TURN)
+    usable = seen & (np.abs(yaw) < FURTHEST_TURN) & (np.abs(pitch) < FURTHEST_TURN)
+    _check_enough(usable)
+    frames = np.arange(len(seen))
+    before = np.maximum.accumulate(np.where(usable, -len(seen), frames))
+    after = np.minimum.accumulate(np.where(usable, 2 * len(seen), frames)[::-1])[::-1]
+    return smoothstep(np.minimum(frames - before, after - frames) / _FADE_FRAMES)
+
+
+def _check_enough(usable: NDArray[np.bool_]) -> None:
     if usable.mean() < FEWEST_FRAMES:
         raise PhotoError(
-            f"The face can be followed in only {100 * usable.mean():.0f} % of the video.",
-            remedy="Use a video in which one face looks towards the camera most of the time.",
+            f"The face can be seen well in only {100 * usable.mean():.0f} % of the video.",
+            remedy="Use a video in which one face looks towards the camera, uncovered, most of the time.",
         )
-    frames = np.arange(len(runs))
-    before = np.maximum.accumulate(np.where(usable, -len(runs), frames))
-    after = np.minimum.accumulate(np.where(usable, 2 * len(runs), frames)[::-1])[::-1]
-    return smoothstep(np.minimum(frames - before, after - frames) / _FADE_FRAMES)
 
 
 def _own_movements(
@@ -269,26 +274,28 @@ def _own_movements(
     points: Floats,
     turns: Floats,
     shifts: Floats,
-    runs: NDArray[np.int64],
+    track: FaceTrack,
 ) -> tuple[Floats, Floats]:
     """Split what the landmarks do about the head's pose into scores [frames, k] and movements [k, n, 2].
 
     The first component is the mean, with score 1; the rest are principal components, their scores smoothed.
     """
-    seen = np.flatnonzero(runs >= 0)
-    moved = np.empty((len(seen), len(rest[FITTED]), 2))
-    for row, frame in enumerate(seen):
+    found = np.flatnonzero(track.runs >= 0)
+    moved = np.empty((len(found), len(rest[FITTED]), 2))
+    for row, frame in enumerate(found):
         expected = rest[FITTED] @ turns[frame].T + shifts[frame]
         offset = (points[frame, FITTED] - expected)[:, :2]
         moved[row] = offset @ np.linalg.inv(turns[frame, :2, :2]).T
-    mean = moved.mean(axis=0)
-    flat = (moved - mean).reshape(len(seen), -1)
-    _, vectors = np.linalg.eigh(flat.T @ flat)
-    axes = vectors[:, ::-1][:, : min(COMPONENTS, len(seen))]
-    scores = np.zeros((len(runs), 1 + axes.shape[1]))
-    scores[seen, 0] = 1.0
-    scores[seen, 1:] = flat @ axes
-    scores = smooth(scores, runs, _SPEECH_REACH)
+    # What the net guesses behind a hand is no movement of this face.
+    known = track.seen[found]
+    mean = moved[known].mean(axis=0)
+    flat = (moved - mean).reshape(len(found), -1)
+    _, vectors = np.linalg.eigh(flat[known].T @ flat[known])
+    axes = vectors[:, ::-1][:, : min(COMPONENTS, int(known.sum()))]
+    scores = np.zeros((len(track), 1 + axes.shape[1]))
+    scores[found, 0] = 1.0
+    scores[found, 1:] = flat @ axes
+    scores = smooth(scores, track.runs, _SPEECH_REACH)
     basis = np.concatenate([mean[None], axes.T.reshape(-1, *mean.shape)])
     return scores, _carry_to_mesh(portrait, basis)
 

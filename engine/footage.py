@@ -1,7 +1,7 @@
 """A clip with its frames, cropped to the face and kept small: the idle body of a live session."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -101,4 +101,4 @@ def _frame_all(track: FaceTrack, available: Size, size: Size) -> Window:
 
 def _moved(track: FaceTrack, left: int, top: int, scale: float) -> FaceTrack:
     points = (track.points - np.array([left, top, 0], np.float32)) * np.float32(scale)
-    return FaceTrack(points, track.shapes, track.runs)
+    return replace(track, points=points)

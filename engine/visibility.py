@@ -50,7 +50,7 @@ def check_visible(picture: NDArray[np.uint8], face: FaceLandmarks, wander: NDArr
 
     picture: RGB uint8[H, W, 3]; wander: float32[478] of FaceLandmarker.wander.
     """
-    lips, lids = float(wander[_LIPS].mean()), float(wander[_LIDS].mean())
+    lips, lids = lips_and_lids(wander)
     if lips > LIPS_WANDER and lips > LIPS_AGAINST_LIDS * lids:
         raise FaceCovered(
             "The mouth cannot be seen well: something seems to lie before it.",
@@ -65,6 +65,11 @@ def check_visible(picture: NDArray[np.uint8], face: FaceLandmarks, wander: NDArr
             "An eye cannot be seen: something seems to lie before it.",
             remedy="Use a photo without dark glasses, and without hand or hair before the eyes.",
         )
+
+
+def lips_and_lids(wander: NDArray[np.float32]) -> tuple[float, float]:
+    """Return how far lips and lids wander, in heights of the face: means of FaceLandmarker.wander."""
+    return float(wander[_LIPS].mean()), float(wander[_LIDS].mean())
 
 
 def _openings(points: NDArray[np.float32]) -> list[float]:

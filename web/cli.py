@@ -233,8 +233,8 @@ def dub(
 
     All but the lower face stays the video's own, at 25 frames a second and without its sound. Speech that
     lasts longer plays the video back and forth; after a shorter one the video goes on with its lips closed.
-    Where the face is lost or turned away, the video keeps its own mouth. Of several faces the largest
-    speaks, or --face.
+    Where the face is lost, turned away or covered, the video keeps its own mouth. Of several faces the
+    largest speaks, or --face.
     """
     from mien.engine.clip_renderer import ClipRenderer
     from mien.web.casting import animate
@@ -255,7 +255,7 @@ def dub(
     if kept:
         output.print(
             f"[yellow]{kept} of the video's {len(clip)} frames[/] keep their own mouth, wholly or in part: "
-            "the face is lost or turned away there.",
+            "the face is lost, turned away or covered there.",
             highlight=False,
             soft_wrap=True,
         )

@@ -1,6 +1,6 @@
 """A talker who never was: the head model drawn frame by frame, turning and speaking, with exact landmarks."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ class SyntheticClip:
     faces: list[FaceLandmarks]
     yaw: NDArray[np.float64]
     jaw: NDArray[np.float64]
-    lost: tuple[int, ...] = field(default=())
+    lost: tuple[int, ...] = ()
+    covered: tuple[int, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -38,7 +39,7 @@ class SyntheticClip:
         for frame in self.lost:
             runs[frame] = -1
             runs[frame + 1 :] += 1
-        return FaceTrack(points, shapes, runs)
+        return FaceTrack(points, shapes, runs, np.isin(np.arange(len(runs)), self.covered))
 
 
 def draw_clip(*, turn: float = 0.12, jaw: float = 0.4, lost: tuple[int, ...] = ()) -> SyntheticClip:

@@ -1,5 +1,6 @@
 """A clip keeps its head and all but its lower face, and says what it is told to."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from mien.engine.clip import Clip, calmest_frame, lower_face, mouth_tones, prepa
 from mien.engine.clip_renderer import ClipRenderer, there_and_back
 from mien.engine.clip_track import FaceTrack, smooth, track_face
 from mien.engine.errors import ConfigError, NoFace, PhotoError
-from mien.engine.face_points import CHIN, EYES, INNER_LIPS_BOTTOM, INNER_LIPS_TOP, SUBNASALE
+from mien.engine.face_points import CHIN, EYES, INNER_LIPS_BOTTOM, INNER_LIPS_TOP, OUTER_LIPS, SUBNASALE
 from mien.engine.footage import prepare_footage
 from mien.engine.landmarks import FaceLandmarks
 from mien.engine.motion import CHANNELS, INDEX
@@ -138,7 +139,7 @@ def test_there_and_back_never_jumps(frames: int) -> None:
 
 
 def test_a_lost_face_keeps_its_own_mouth_and_fades_there(talker: SyntheticClip) -> None:
-    missing = SyntheticClip(talker.pictures, talker.faces, talker.yaw, talker.jaw, lost=(12, 13))
+    missing = replace(talker, lost=(12, 13))
     clip = prepare_clip(missing.track(), missing.picture, name="lost")
     assert list(clip.presence[[12, 13]]) == [0, 0]
     assert np.all(np.diff(clip.presence[7:13]) <= 0)
@@ -148,11 +149,18 @@ def test_a_lost_face_keeps_its_own_mouth_and_fades_there(talker: SyntheticClip) 
         np.testing.assert_array_equal(drawn.draw(frame, motion(jawOpen=0.5)), talker.pictures[frame])
 
 
+def test_a_covered_mouth_keeps_what_covers_it(talker: SyntheticClip) -> None:
+    hidden = replace(talker, covered=(0, 1, 2, 3))
+    assert calmest_frame(hidden.track()) > 3
+    clip = prepare_clip(hidden.track(), hidden.picture, name="hand")
+    assert clip.presence[:6].tolist() == pytest.approx([0, 0, 0, 0, 0.15625, 0.5])
+    drawn = ClipRenderer(clip, hidden).draw(2, motion(jawOpen=0.5))
+    np.testing.assert_array_equal(drawn, talker.pictures[2])
+
+
 def test_a_head_that_mostly_looks_away_is_refused() -> None:
     talker = draw_clip(jaw=0.0)
-    missing = SyntheticClip(
-        talker.pictures, talker.faces, talker.yaw, talker.jaw, lost=tuple(range(4, FRAMES))
-    )
+    missing = replace(talker, lost=tuple(range(4, FRAMES)))
     with pytest.raises(PhotoError, match="only 17 %"):
         prepare_clip(missing.track(), missing.picture, name="away")
 
@@ -231,8 +239,8 @@ def test_footage_notices_missing_frames(talker: SyntheticClip) -> None:
 class Watcher:
     """Sees the faces it is told of, by the number that a picture's first pixel holds."""
 
-    def __init__(self, seen: dict[int, list[FaceLandmarks]]) -> None:
-        self.seen = seen
+    def __init__(self, seen: dict[int, list[FaceLandmarks]], covered: range = range(0)) -> None:
+        self.seen, self.covered = seen, covered
         self.searches: list[int] = []
 
     def detect(self, picture: NDArray[np.uint8]) -> list[FaceLandmarks]:
@@ -243,6 +251,12 @@ class Watcher:
         number = int(picture[0, 0, 0])
         found = self.seen.get(number)
         return found[0] if found else None
+
+    def wander(self, picture: NDArray[np.uint8], face: FaceLandmarks) -> NDArray[np.float32]:
+        moved = np.full(478, 0.004, np.float32)
+        if int(picture[0, 0, 0]) in self.covered:
+            moved[[*OUTER_LIPS, *INNER_LIPS_TOP, *INNER_LIPS_BOTTOM]] = 0.012
+        return moved
 
 
 def pictures(count: int) -> list[NDArray[np.uint8]]:
@@ -270,6 +284,15 @@ def test_a_cut_begins_a_new_run_with_the_nearest_face() -> None:
     track = track_face(pictures(4), watcher)
     assert track.runs.tolist() == [1, 1, 2, 2]
     np.testing.assert_array_equal(track.points[2], near.points)
+
+
+def test_a_hand_before_the_mouth_is_noticed() -> None:
+    """It is looked for in every sixth frame, and counts until a look finds it gone."""
+    watcher = Watcher({k: [face_at(50)] for k in range(60)}, covered=range(20, 32))
+    track = track_face(pictures(60), watcher)
+    assert np.flatnonzero(track.covered).tolist() == list(range(18, 37))
+    assert np.array_equal(track.seen, ~track.covered)
+    assert not track_face(pictures(60), Watcher({k: [face_at(50)] for k in range(60)})).covered.any()
 
 
 def test_the_face_asked_for_is_followed() -> None:

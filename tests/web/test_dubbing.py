@@ -35,6 +35,9 @@ class Knowing:
         frame, self._next = self._next, self._next + 1
         return self._talker.faces[frame] if frame < self._lost else None
 
+    def wander(self, picture: object, face: object) -> NDArray[np.float32]:
+        return np.full(478, 0.004, np.float32)
+
     def close(self) -> None:
         self.closed = True
 
