@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import cv2
@@ -19,21 +20,19 @@ from draw_portrait import draw
 from looks import LOOKS
 from numpy.typing import NDArray
 
-from mien.engine.errors import MienError
-from mien.engine.gallery import builtin_portraits, open_builtin
+from mien.engine.errors import AssetError, MienError
+from mien.engine.gallery import builtin_portraits
 from mien.engine.landmarks import FaceLandmarker
-from mien.engine.matte import PersonSegmenter
-from mien.engine.photo import open_photo
 from mien.engine.portrait import Portrait
-from mien.engine.preparation import prepare_portrait
-from mien.web.model_store import FACE_FINDER, PERSON_FINDER, model_path
+from mien.web.casting import find_portrait
+from mien.web.model_store import FACE_FINDER, model_path
 
 Picture = NDArray[np.uint8]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 DATA: Final = REPOSITORY.parent / "shared" / "data"
 
-PORTRAIT_FILES: Final = (".npz", ".mien")
+FILM: Final = ".mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,34 +149,24 @@ def open_landmarker() -> FaceLandmarker:
     return FaceLandmarker(model_path(FACE_FINDER))
 
 
-@cache
-def open_segmenter() -> PersonSegmenter:
-    """Open the model that tells a person from the background. Raises AssetError where it is not to be had."""
-    return PersonSegmenter(model_path(PERSON_FINDER))
-
-
 def _open(sitter: Sitter) -> Portrait:
     if sitter.id in {portrait.id for portrait in builtin_portraits()}:
-        return open_builtin(sitter.id)
-    if sitter.file and Path(sitter.file).suffix in PORTRAIT_FILES:
-        return Portrait.load(Path(sitter.file))
-    landmarker = open_landmarker()
-    picture = _picture(sitter)
-    face = landmarker.detect(picture)[0]
-    return prepare_portrait(picture, face, name=sitter.title, segmenter=open_segmenter())
+        return find_portrait(sitter.id)
+    if sitter.file and not sitter.file.endswith(FILM):
+        given = Path(sitter.file)
+        return find_portrait(str(given if given.is_file() else DATA / given))
+    picture = _still(DATA / sitter.file) if sitter.file else draw(LOOKS[sitter.id])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{sitter.id}.png"
+        cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        return find_portrait(str(path))
 
 
-def _picture(sitter: Sitter) -> Picture:
-    if sitter.file is None:
-        return draw(LOOKS[sitter.id])
-    path = Path(sitter.file) if Path(sitter.file).is_file() else DATA / sitter.file
-    return _frame(path, 30) if path.suffix == ".mp4" else open_photo(path)
-
-
-def _frame(path: Path, index: int) -> Picture:
-    video = cv2.VideoCapture(str(path))
-    video.set(cv2.CAP_PROP_POS_FRAMES, index)
+def _still(film: Path) -> Picture:
+    """Return a frame of a film from its beginning, before much is said."""
+    video = cv2.VideoCapture(str(film))
+    video.set(cv2.CAP_PROP_POS_FRAMES, 30)
     read, frame = video.read()
     if not read:
-        raise ValueError(f"{path} has no frame {index}")
+        raise AssetError(f"There is no film {film}.", remedy="Put the data folder beside the checkout.")
     return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
