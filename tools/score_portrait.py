@@ -22,6 +22,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,6 +89,10 @@ POSE_RANGES: Final[dict[str, float]] = {
 
 ONE_SIDED: Final = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
 """Shapes whose two sides are two directions, never asked for at once."""
+
+SUBSTEPS: Final = 5
+POP_LEVELS: Final = 5.0
+"""A change of a square's mean by so many grey levels at once is seen."""
 
 SWAY: Final = 2.0
 """Degrees."""
@@ -209,12 +214,13 @@ def _spearman(asked: NDArray[np.float64], read: NDArray[np.float64]) -> float:
 # ---- stability
 
 
-def score_stability(subject: Subject) -> Scores:
+def score_stability(subject: Subject, motions: dict[str, Motion]) -> Scores:
     jumps = sorted(sweep_jumps(subject), key=lambda jump: -jump["ratio"])
     return {
         "constant_motion_same_bytes": _same_bytes(subject),
         "sway": {axis: _sway(subject, axis) for axis in ("headYaw", "headPitch", "headRoll")},
         "jumps": jumps,
+        "speech": speech_pops(subject, motions),
     }
 
 
@@ -307,6 +313,28 @@ def _block_means(a: Picture, b: Picture) -> NDArray[np.float32]:
     return np.asarray(blocks, np.float32).mean(axis=2)
 
 
+def speech_pops(subject: Subject, motions: dict[str, Motion]) -> Scores:
+    """Look between frames of real speech: what moves at a steady pace must not change all at once.
+
+    The way from one frame to the next is drawn in SUBSTEPS. A pop is a square that changes by more than
+    POP_LEVELS grey levels in one of them, and then more than in all the others together.
+    """
+    shares = np.linspace(0, 1, SUBSTEPS + 1, dtype=np.float32)
+    pairs, pops = 0, []
+    for style, motion in motions.items():
+        for index in range(EVERY, len(motion) - 1, 2 * EVERY):
+            before, after = motion[index], motion[index + 1]
+            drawn = [subject.renderer.render(before + share * (after - before)) for share in shares]
+            steps = np.stack([_block_means(a, b) for a, b in pairwise(drawn)])
+            largest = steps.max(axis=0)
+            popped = np.where(largest > steps.sum(axis=0) - largest, largest, 0)
+            pairs += 1
+            if popped.max() > POP_LEVELS:
+                row, column = np.unravel_index(int(popped.argmax()), popped.shape)
+                pops.append([style, index, float(popped.max()), [int(column) * BLOCK, int(row) * BLOCK]])
+    return {"pairs": pairs, "pops": sorted(pops, key=lambda pop: -pop[2])}
+
+
 # ---- rest
 
 
@@ -345,13 +373,14 @@ def main() -> None:
 
 
 def _measures(wanted: set[str]) -> dict[str, Callable[[Subject], Scores]]:
+    motions = talking() if wanted & {"identity", "stability"} else {}
     known: dict[str, Callable[[Subject], Scores]] = {
         "rest": score_rest,
         "round_trip": score_round_trip,
-        "stability": score_stability,
+        "stability": lambda subject: score_stability(subject, motions),
     }
     if "identity" in wanted:
-        recogniser, motions = Recogniser(), talking()
+        recogniser = Recogniser()
         known["identity"] = lambda subject: score_identity(subject, recogniser, motions)
     return {name: measure for name, measure in known.items() if name in wanted}
 
@@ -391,6 +420,14 @@ def report(name: str, scores: Scores) -> None:
                 f"  {jump['channel']:20} largest step {times:5.1f} x the median ({levels:.1f} levels) "
                 f"at {at:.2f}, near {jump['place']}"
             )
+        report_speech(stability["speech"])
+
+
+def report_speech(speech: Scores) -> None:
+    pops = "; ".join(
+        f"{style} {index}: {levels:.0f} near {at}" for style, index, levels, at in speech["pops"][:4]
+    )
+    print(f"  between frames of speech: {len(speech['pops'])} pops in {speech['pairs']} pairs  {pops}")
 
 
 def report_all(scores: dict[str, Scores]) -> None:
