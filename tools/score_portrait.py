@@ -94,6 +94,9 @@ SUBSTEPS: Final = 5
 POP_LEVELS: Final = 5.0
 """A change of a square's mean by so many grey levels at once is seen."""
 
+EDGE_REACH: Final = 0.07
+"""How far a sway moves the crown, which lies at most 1.4 heights of the face above the neck's joint."""
+
 SWAY: Final = 2.0
 """Degrees."""
 
@@ -218,6 +221,7 @@ def score_stability(subject: Subject, motions: dict[str, Motion]) -> Scores:
     jumps = sorted(sweep_jumps(subject), key=lambda jump: -jump["ratio"])
     return {
         "constant_motion_same_bytes": _same_bytes(subject),
+        "backdrop": subject.portrait.has_backdrop,
         "sway": {axis: _sway(subject, axis) for axis in ("headYaw", "headPitch", "headRoll")},
         "jumps": jumps,
         "speech": speech_pops(subject, motions),
@@ -242,13 +246,20 @@ def _same_bytes(subject: Subject) -> bool:
 
 
 def head_reach(portrait: Portrait, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Mark where a swaying head may change the picture, whatever the renderer believes.
+    """Mark where a swaying head may change the picture.
 
-    That is the hull of the face, 1.75 times as large, for hair and ears, and all that lies below the jaw
-    within twice the face's width, for neck and shoulders.
+    Where the person is told from the background, that is the person and what two degrees can move an edge by.
+    Elsewhere it is the hull of the face, 1.75 times as large, for hair and ears, and all that lies below the
+    jaw within twice the face's width, for neck and shoulders.
     """
     height, width = shape
-    points = portrait.landmarks[:468, :2] * (width / portrait.picture.shape[1])
+    scale = width / portrait.picture.shape[1]
+    if portrait.has_backdrop:
+        person = (portrait.matte > 0).astype(np.uint8)
+        margin = 2 * round(EDGE_REACH * float(np.ptp(portrait.landmarks[:468, 1]))) + 1
+        person = cv2.dilate(person, np.ones((margin, margin), np.uint8))
+        return np.asarray(cv2.resize(person, (width, height), interpolation=cv2.INTER_NEAREST), bool)
+    points = portrait.landmarks[:468, :2] * scale
     low, high = points.min(axis=0), points.max(axis=0)
     centre = np.array([(low[0] + high[0]) / 2, low[1] + 0.45 * (high[1] - low[1])])
     hull = cv2.convexHull(np.round(centre + 1.75 * (points - centre)).astype(np.int32))
@@ -266,11 +277,12 @@ def _sway(subject: Subject, axis: str) -> Scores:
     most = np.zeros(rest.shape[:2], int)
     for angle in (-SWAY, SWAY):
         most = np.maximum(most, np.abs(subject.draw({axis: angle}).astype(int) - rest).max(axis=2))
+    outside_change = most[outside] if outside.any() else np.zeros(1, int)
     return {
         "outside_share": float(outside.mean()),
-        "changed_share": float((most[outside] > 0).mean()),
-        "changed_over_8_share": float((most[outside] > 8).mean()),
-        "largest": int(most[outside].max()),
+        "changed_share": float((outside_change > 0).mean()),
+        "changed_over_8_share": float((outside_change > 8).mean()),
+        "largest": int(outside_change.max()),
     }
 
 
@@ -408,11 +420,13 @@ def report(name: str, scores: Scores) -> None:
             moved = " ".join(f"{trip['moved_of_range'][asked][name]:11.2f}" for name in GROUPS)
             print(f"  {asked:14} {trip['correlation'][asked]:6.2f} {trip['range'][asked]:6.2f}  {moved}")
     if stability := scores.get("stability"):
-        print(f"stability: constant motion, same bytes: {stability['constant_motion_same_bytes']}")
+        same, backdrop = stability["constant_motion_same_bytes"], stability["backdrop"]
+        print(f"stability: constant motion, same bytes: {same}; told from its background: {backdrop}")
         for axis, sway in stability["sway"].items():
+            changed, over = 100 * sway["changed_share"], 100 * sway["changed_over_8_share"]
             print(
-                f"  sway {axis:9} {100 * sway['changed_share']:5.1f} % of what lies outside changes, "
-                f"{100 * sway['changed_over_8_share']:.1f} % by over 8, at most {sway['largest']}"
+                f"  sway {axis:9} changes {changed:.2f} % of the {100 * sway['outside_share']:.0f} % "
+                f"outside its reach, {over:.2f} % by over 8 levels, at most {sway['largest']}"
             )
         for jump in stability["jumps"][:8]:
             times, levels, at = jump["ratio"], jump["largest"], jump["at"]
