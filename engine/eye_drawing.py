@@ -1,37 +1,170 @@
-"""Draws an eye: the ball where the lids part, its iris moved by the gaze."""
+"""Draws an eye: the ball where the lids part, its iris moved by the gaze, and the upper lid as it closes."""
 
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.face_points import LEFT_EYE_BOTTOM, LEFT_EYE_TOP, RIGHT_EYE_BOTTOM, RIGHT_EYE_TOP
+from mien.engine.eye_frame import EYE_POINTS, EyeFrame, Floats, Side
+from mien.engine.eye_layer import (
+    LASH_ABOVE,
+    LASH_BELOW,
+    LASH_SIDE,
+    OVERLAP,
+    PICTURES,
+    without_glint,
+)
 from mien.engine.head import load_head
 from mien.engine.motion import GAZE_SLICE, INDEX
 from mien.engine.opening import Opening
-from mien.engine.placement import Box, Frame, Pixels, Placement, ease, mix, sample
+from mien.engine.placement import Box, Frame, Pixels, Placement, bounds, ease, mix, sample
 from mien.engine.portrait import Portrait
+from mien.kernels.raster import raster_attributes
 
 _SQUARE: Final[Pixels] = np.ones((7, 7), np.uint8)
+
+_LASH_COLOUR: Final = np.array([0.8, 1.0, 1.08], np.float32)
+"""How much of red, green and blue lashes take away: the darkest hair is still a warm brown."""
+
+_GLINT_FOLLOWS: Final = np.float32(0.3)
+"""How much of the iris' way its reflections go: less than the half that a cornea's curvature would give."""
+
+_STILL: Final = 1.03
+_WIDER: Final = 0.1
+"""Lids further apart than at rest by this factor start to show what is made up; so much more, and all is."""
+
+_SOFT: Final = 0.015
+"""How soft the edge between lid and ball is, in eye widths."""
+
+_SHADE: Final = 0.6
+"""How light the ball is right under a lid."""
+
+_COLUMNS: Final = 25
+_SIDE: Final = 0.18
+"""The lid is drawn so many eye widths past the corners."""
+
+
+@dataclass(slots=True)
+class _Lid:
+    """The upper lid in one frame, over a box of the picture."""
+
+    box: Box
+    height: NDArray[np.float32]
+    """float32[height, width]: pixels above the lid's margin."""
+
+    x: NDArray[np.float32]
+    """Along the eye, in its frame."""
+
+    closed: NDArray[np.float32]
+    """float32[height, width, 2]: where in the eye's pictures the closed lid shows."""
+
+    carried: NDArray[np.float32]
+    """Where the photo's own lid does, carried down."""
 
 
 class EyeDrawing:
     """One eye of a portrait."""
 
-    def __init__(self, portrait: Portrait, side: Literal["left", "right"]) -> None:
-        left = side == "left"
-        top, bottom = (LEFT_EYE_TOP, LEFT_EYE_BOTTOM) if left else (RIGHT_EYE_TOP, RIGHT_EYE_BOTTOM)
-        numbers = portrait.left_eye if left else portrait.right_eye
-        rings = load_head().rings[1 if left else 2]
-        self.opening = Opening.within(portrait, rings[:6].ravel(), top + bottom[-2:0:-1], _SQUARE)
-        self._picture = (portrait.left_eye_picture if left else portrait.right_eye_picture).copy()
-        self._white = portrait.left_eye_white if left else portrait.right_eye_white
+    def __init__(self, portrait: Portrait, side: Side, photo: Frame) -> None:
+        """Get ready. photo: a copy of the picture from which skin is drawn, to be changed in place."""
+        eye = EYE_POINTS[side]
+        rings = load_head().rings[1 if side == "left" else 2]
+        self.opening = Opening.within(portrait, rings[:6].ravel(), eye.lids, _SQUARE)
+        numbers = portrait.left_eye if side == "left" else portrait.right_eye
+        sheet = portrait.left_eye_sheet if side == "left" else portrait.right_eye_sheet
+        pictures = dict(zip(PICTURES, np.split(sheet, len(PICTURES)), strict=True))
         self._corner = numbers[:2]
-        self._iris = numbers[[2, 3, 5]]
+        height, width = pictures["iris"].shape[:2]
+        left, top = (int(edge) for edge in self._corner)
+        area = (slice(top, top + height), slice(left, left + width))
+        self._own = portrait.picture[area].astype(np.float32)
+        self._skin = photo[area]
+        self._skin_at_rest = self._skin.astype(np.float32)
+        self._bared = pictures["skin"] - self._own
+        self._bared_before = False
+        self._iris_picture = pictures["iris"]
+        self._white = pictures["white"]
+        self._glint = pictures["glint"]
+        self._lid = pictures["lid"]
+        self._iris = numbers[2:4] - numbers[:2]
+        self._depth = float(numbers[5])
         self._iris_radius = float(numbers[4])
         self._ball_radius = float(numbers[6])
-        self._blink = INDEX["eyeBlinkLeft" if left else "eyeBlinkRight"]
+        lashes = portrait.left_eye_lashes if side == "left" else portrait.right_eye_lashes
+        self._line, self._hair = lashes.astype(np.float32) / 255
+        name = side.capitalize()
+        self._blink = INDEX[f"eyeBlink{name}"]
+
+        rows, columns = np.mgrid[:height, :width].astype(np.float32)
+        away = np.hypot(columns - self._iris[0], rows - self._iris[1]) / self._iris_radius
+        share = _disc(away)[..., None]
+        ball = self._white + share * (self._iris_picture.astype(np.float32) - self._white)
+        self._ball = np.round(ball).astype(np.uint8)
+
+        self._frame = frame = EyeFrame.of(portrait.landmarks, side)
+        self._cover = self._covered(height, width)
+        head, chosen = load_head(), [*eye.top, *eye.bottom, *eye.crease]
+        self._corners, self._weights = head.landmark_corners[chosen], head.landmark_weights[chosen]
+        self._rest = self._placed = self._landmarks(portrait.vertices)
+        x = np.linspace(-_SIDE, 1 + _SIDE, _COLUMNS) * frame.width
+        self._columns = x
+        upper, fold, closed = frame.upper(x), frame.fold(x), _closed_line(frame, x)
+        self._curves = frame.place(x, np.stack([upper, closed, fold]))
+        self._open_lid = self._lid_attributes(upper, fold, np.zeros(_COLUMNS))
+        self._shut_lid = self._lid_attributes(closed, fold, closed - upper)
+        self._mixing = self._interpolation(eye.top, eye.bottom, eye.crease)
+        self._rest_gap = self._gap(self._rest)
+        self._leaving = 0.0
+        """How far the ball is from showing what the photo shows of it, 0..1."""
+        row = np.arange(_COLUMNS - 1, dtype=np.int32)
+        quad = np.stack([row, row + 1, row + _COLUMNS, row + 1, row + _COLUMNS + 1, row + _COLUMNS], axis=1)
+        self._strips = np.concatenate([quad, quad + _COLUMNS]).reshape(-1, 3).astype(np.int32)
+
+    def _covered(self, height: int, width: int) -> NDArray[np.uint8]:
+        """Where the closed lid covers the photo, 0..255: softly from its fold and past the corners."""
+        frame = self._frame
+        rows, columns = np.mgrid[:height, :width].astype(np.float64)
+        x, y = frame.framed(np.stack([columns, rows], axis=-1) + self._corner)
+        below = (y - frame.fold(x)) / (0.09 * frame.width)
+        # Lashes reach past the outer corner; the inner one is bare.
+        outward = np.where(frame.outer > 0, x, frame.width - x) / frame.width
+        beside = _smooth((outward + 0.06) / 0.1) * _smooth((1 + _SIDE - outward) / (_SIDE - 0.03))
+        share = _smooth(below) * beside
+        return np.asarray(np.round(255 * share), np.uint8)
+
+    def _lid_attributes(self, margin: Floats, fold: Floats, travelled: Floats) -> NDArray[np.float32]:
+        """Return what the vertices of a lid's strip hold, float32[3, columns, 6], for one margin.
+
+        Below the margin, at it, and at the fold: the place in the eye's pictures; the place that the photo's
+        own lid came from; the height above the margin; x. Linear in how far the lid has closed.
+        """
+        below = LASH_BELOW * self._frame.width
+        held = np.empty((3, _COLUMNS, 6), np.float32)
+        for row, y in enumerate((margin + below, margin, fold)):
+            held[row, :, :2] = self._frame.place(self._columns, y) - self._corner
+            held[row, :, 2:4] = self._frame.place(self._columns, y - travelled) - self._corner
+            held[row, :, 4] = margin - y
+        held[..., 5] = self._columns
+        return held
+
+    def _interpolation(self, *runs: tuple[int, ...]) -> list[NDArray[np.float64]]:
+        """For each run of landmarks, how much each column follows each of them: float64[columns, run]."""
+        matrices, first = [], 0
+        for run in runs:
+            at = self._frame.framed(self._rest[first : first + len(run)].astype(np.float64))[0]
+            order = np.argsort(at)
+            identity = np.eye(len(run))[order]
+            matrices.append(
+                np.stack([np.interp(self._columns, at[order], column) for column in identity.T], axis=1)
+            )
+            first += len(run)
+        return matrices
+
+    def _landmarks(self, positions: NDArray[np.float32]) -> NDArray[np.float32]:
+        placed: NDArray[np.float32] = (positions[self._corners, :2] * self._weights[..., None]).sum(axis=1)
+        return placed
 
     def complete(self, photo: Frame, placement: Placement) -> None:
         """Let the ball's picture equal the photo wherever the lids, placed at rest, show it."""
@@ -42,33 +175,179 @@ class EyeDrawing:
         rows, columns = np.nonzero(alpha)
         u = columns + left - int(self._corner[0])
         v = rows + top - int(self._corner[1])
-        own = (u >= 0) & (v >= 0) & (u < self._picture.shape[1]) & (v < self._picture.shape[0])
-        self._picture[v[own], u[own]] = photo[rows[own] + top, columns[own] + left]
+        own = (u >= 0) & (v >= 0) & (u < self._ball.shape[1]) & (v < self._ball.shape[0])
+        u, v = u[own], v[own]
+        seen = photo[rows[own] + top, columns[own] + left]
+        shown = without_glint(seen, self._glint[v, u], self._iris_picture[v, u])
+        self._ball[v, u] = np.round(shown).astype(np.uint8)
+
+    def _opened(self, placement: Placement, box: Box, soft: float = 0.0) -> Pixels:
+        """Mark where the lids part, 0..255 over a box of the picture; soft, 0..1: its edge's softness."""
+        size = (box[2] - box[0], box[3] - box[1])
+        mask = cv2.resize(self.opening.mask(placement, box), size, interpolation=cv2.INTER_AREA)
+        if soft > 0:
+            blurred = cv2.GaussianBlur(mask, (0, 0), _SOFT * self._frame.width)
+            mask = cv2.addWeighted(mask, 1 - soft, blurred, soft, 0)
+        return mask
+
+    def follow(self, placement: Placement, motion: NDArray[np.float32]) -> None:
+        """Take in how a frame moves the eye; as far as it does, take the ball off what is skin."""
+        yaw, pitch = (float(angle) for angle in motion[GAZE_SLICE])
+        gaze = float(np.hypot(np.sin(yaw), np.sin(pitch))) * self._ball_radius / (0.4 * self._iris_radius)
+        self._placed = self._landmarks(placement.positions)
+        wider = self._gap(self._placed) / (self._rest_gap * float(np.linalg.norm(placement.rotation[:, 1])))
+        self._leaving = max(ease(gaze), ease((wider - _STILL) / _WIDER))
+        share = np.float32(max(self._leaving, ease(float(motion[self._blink]) / 0.3)))
+        if share > 0 or self._bared_before:
+            self._skin[:] = np.clip(np.round(self._skin_at_rest + share * self._bared), 0, 255)
+        self._bared_before = bool(share > 0)
+
+    def _gap(self, landmarks: NDArray[np.float32]) -> float:
+        """Measure how far the lids are apart, at the middle third of the eye, in pixels."""
+        count = self._mixing[0].shape[1]
+        third = count // 3
+        upper, lower = landmarks[third : count - third], landmarks[count + third : 2 * count - third]
+        return max(float(np.linalg.norm(lower - upper, axis=1).mean()), 1e-3)
 
     def draw(self, picture: Frame, placement: Placement, box: Box, motion: NDArray[np.float32]) -> None:
-        """Draw the eyeball where the lids part, its iris moved by the gaze."""
-        opened = self.opening.mask(placement, box)
+        """Draw the eyeball where the lids part, then the upper lid as far as it closes."""
+        closing = float(motion[self._blink])
+        lid = self._place_lid(placement, closing) if closing > 0 else None
+        self._draw_ball(picture, placement, box, motion, lid)
+        if lid is not None:
+            self._draw_lid(picture, lid, closing)
+
+    def _draw_ball(
+        self,
+        picture: Frame,
+        placement: Placement,
+        box: Box,
+        motion: NDArray[np.float32],
+        lid: _Lid | None,
+    ) -> None:
+        closing = float(motion[self._blink])
+        alpha = self._opened(placement, box, self._leaving)
         left, top, right, bottom = box
-        alpha = cv2.resize(opened, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
         if not alpha.any():
             return
         rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
-        u, v = placement.unturned(columns, rows, float(self._iris[2]))
+        u, v = placement.unturned(columns, rows, self._depth)
         u -= self._corner[0]
         v -= self._corner[1]
-        yaw, pitch = (float(angle) for angle in motion[GAZE_SLICE])
-        dx, dy = float(np.sin(yaw)) * self._ball_radius, -float(np.sin(pitch)) * self._ball_radius
-        layer = sample(self._picture, u - np.float32(dx), v - np.float32(dy))
-        if dx or dy:
-            # The iris moves as a disc over a white that stays. What the photo shows round its iris (its
-            # shadow and its soft rim) moves along at first, so that the smallest gaze changes little.
-            away = np.hypot(
-                u - (self._iris[0] - self._corner[0] + dx), v - (self._iris[1] - self._corner[1] + dy)
-            )
-            disc = np.clip((1.2 * self._iris_radius - away) / (0.2 * self._iris_radius), 0, 1)
-            moved = ease(float(np.hypot(dx, dy)) / (0.3 * self._iris_radius))
-            share = (1 - moved * (1 - disc))[..., None].astype(np.float32)
-            layer = share * layer + (1 - share) * sample(self._white, u, v)
-        # A closing lid shades the ball.
-        layer *= np.float32(1 - 0.8 * float(motion[self._blink]) ** 2)
+        layer = self._look(u, v, motion, alpha)
+        if lid is not None:
+            layer *= _shadow(lid, box, self._frame.width, closing)[..., None]
         mix(picture[top:bottom, left:right], layer, alpha)
+
+    def _look(
+        self, u: NDArray[np.float32], v: NDArray[np.float32], motion: NDArray[np.float32], opened: Pixels
+    ) -> NDArray[np.float32]:
+        """Look the ball up, its iris moved by the gaze.
+
+        u, v: the pixels' places in the eye's pictures; opened: where the lids show it, 0..255.
+        """
+        yaw, pitch = (float(angle) for angle in motion[GAZE_SLICE])
+        dx, dy = np.float32(np.sin(yaw) * self._ball_radius), np.float32(-np.sin(pitch) * self._ball_radius)
+        away = np.hypot(u - (self._iris[0] + dx), v - (self._iris[1] + dy)) / np.float32(self._iris_radius)
+        # At first the iris drags what is about it along; then it moves as a disc over a white that stays.
+        drag = np.clip((1.9 - away) / 0.75, 0, 1)
+        drag *= drag * (3 - 2 * drag)
+        layer = sample(self._ball, u - dx * drag, v - dy * drag)
+        left = np.float32(self._leaving)
+        if left > 0:
+            free = sample(self._white, u, v)
+            free += _disc(away)[..., None] * (sample(self._iris_picture, u - dx, v - dy) - free)
+            free *= self._light(opened)[..., None]
+            layer += left * (free - layer)
+        # Reflections stay with the light, but the white, which is dull, shows none.
+        glint = sample(self._glint, u - _GLINT_FOLLOWS * dx, v - _GLINT_FOLLOWS * dy) * np.float32(1 / 255)
+        glint *= (1 - left * np.clip((away - 0.75) / 0.3, 0, 1))[..., None]
+        layer += glint * (255 - layer)
+        return layer
+
+    def _light(self, opened: Pixels) -> NDArray[np.float32]:
+        """How much light falls on the ball: the less, the nearer a lid, and the upper one above all."""
+        width = self._frame.width
+        down = np.array([[1, 0, 0], [0, 1, 0.04 * width]])
+        size = opened.shape[1::-1]
+        lower = cv2.warpAffine(opened, down, size, flags=cv2.INTER_LINEAR)
+        soft = cv2.GaussianBlur(np.asarray(lower, np.float32), (0, 0), 0.06 * width)
+        return np.asarray(_SHADE + (1 - _SHADE) * _smooth((soft / 255 - 0.3) / 0.6), np.float32)
+
+    def _place_lid(self, placement: Placement, closing: float) -> _Lid:
+        """Lay the lid's strip between its fold and its margin, and read where its pixels come from."""
+        landmarks = self._placed
+        moved = landmarks - self._rest
+        first, placed = 0, []
+        for curve, matrix in zip(self._curves, self._mixing, strict=True):
+            placed.append(curve + matrix @ moved[first : first + matrix.shape[1]])
+            first += matrix.shape[1]
+        upper, lower, fold = placed
+        margin = upper + closing * (lower - upper)
+        across = landmarks[self._mixing[0].shape[1] - 1] - landmarks[0]
+        below = LASH_BELOW * np.array([-across[1], across[0]])
+        flat = np.zeros((3 * _COLUMNS, 3), np.float32)
+        flat[:, :2] = np.concatenate([margin + below, margin, fold])
+        attributes = self._open_lid + np.float32(closing) * (self._shut_lid - self._open_lid)
+        box = bounds(flat[:, :2], placement.depth.shape, 1)
+        flat[:, :2] -= box[:2]
+        shape = (box[3] - box[1], box[2] - box[0])
+        read = np.full((*shape, 6), -1e4, np.float32)
+        depth = np.full(shape, np.inf, np.float32)
+        raster_attributes(flat, self._strips, attributes.reshape(-1, 6), read, depth)
+        return _Lid(box, read[..., 4], read[..., 5], read[..., :2], read[..., 2:4])
+
+    def _draw_lid(self, picture: Frame, lid: _Lid, closing: float) -> None:
+        left, top, right, bottom = lid.box
+        target = picture[top:bottom, left:right]
+        u, v = np.ascontiguousarray(lid.closed[..., 0]), np.ascontiguousarray(lid.closed[..., 1])
+        painted = ease(closing / 0.35)
+        colour = sample(self._lid, u, v)
+        if painted < 1:
+            # Its fold stays where it is: only what lies below it is carried along.
+            u_own = np.ascontiguousarray(lid.carried[..., 0])
+            v_own = np.ascontiguousarray(lid.carried[..., 1])
+            share = sample(self._cover, u_own, v_own)[..., None] * np.float32((1 - painted) / 255)
+            colour += share * (sample(self._own, u_own, v_own) - colour)
+        cover = sample(self._cover, u, v)
+        edge = np.clip(lid.height + np.float32(0.02 * self._frame.width + 0.5), 0, 1)
+        mix(target, colour, cover * edge * np.float32(ease(closing / 0.08)))
+        lash = np.float32(ease(closing / 0.1)) * self._line
+        lash = np.maximum(lash, np.float32(ease((closing - 0.4) / 0.5)) * self._hair)
+        rows, columns = np.subtract(lash.shape, 1) / (LASH_ABOVE + LASH_BELOW, 1 + 2 * LASH_SIDE)
+        across = (lid.x / np.float32(self._frame.width) + np.float32(LASH_SIDE)) * np.float32(columns)
+        along = (np.float32(LASH_ABOVE) - lid.height / np.float32(self._frame.width)) * np.float32(rows)
+        dark = cv2.remap(lash, across, along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        target[:] = np.round(target * (1 - np.asarray(dark)[..., None] * _LASH_COLOUR)).astype(np.uint8)
+
+
+def _disc(away: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much an iris covers at distances from its centre in its radii."""
+    return np.asarray(_smooth((1.10 - away) / 0.2), np.float32)
+
+
+def _closed_line(frame: EyeFrame, x: Floats) -> Floats:
+    """Where the closed lids meet: a smooth arc that nowhere leaves the lower margin uncovered."""
+    inside = np.linspace(0.12, 0.88, 20) * frame.width
+    arc = np.polyval(np.polyfit(inside, frame.lower(inside), 2), np.clip(x, 0, frame.width))
+    middle = np.sqrt(np.clip(4 * x * (frame.width - x), 0, None)) / frame.width
+    return np.asarray(np.maximum(arc, frame.lower(x)) + OVERLAP * frame.width * middle, np.float64)
+
+
+def _shadow(lid: _Lid, box: Box, width: float, closing: float) -> NDArray[np.float32]:
+    """How light the ball is under a lid's margin, over a box of the picture."""
+    light = np.ones((box[3] - box[1], box[2] - box[0]), np.float32)
+    left, top = max(box[0], lid.box[0]), max(box[1], lid.box[1])
+    right, bottom = min(box[2], lid.box[2]), min(box[3], lid.box[3])
+    if right <= left or bottom <= top:
+        return light
+    height = lid.height[top - lid.box[1] : bottom - lid.box[1], left - lid.box[0] : right - lid.box[0]]
+    near = np.exp(np.minimum(height, 0) * np.float32(1 / (0.09 * width)))
+    depth = np.float32(0.4 * ease(closing / 0.5))
+    light[top - box[1] : bottom - box[1], left - box[0] : right - box[0]] -= depth * near
+    return light
+
+
+def _smooth(x: NDArray[Any]) -> NDArray[Any]:
+    x = np.clip(x, 0, 1)
+    return np.asarray(x * x * (3 - 2 * x))

@@ -1,69 +1,141 @@
-"""Eyeballs: what the photo shows of them, carried on behind the lids."""
+"""Eyes: the ball behind the lids, the lids as they look when closed, and the lashes on their margin.
+
+A photo of open eyes shows little of an upper lid: a strip, often in the shadow of its fold and under lashes.
+Stretching that strip over the eye drags lashes and shadow along. So the closed lid is painted anew, from
+the tones of the skin around the eye, and wiped down from its fold over the ball.
+"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.eye_frame import EYE_POINTS, EyeFrame, Floats, Side
 from mien.engine.head import HeadModel
-from mien.engine.head_fit import Floats, HeadFit
+from mien.engine.head_fit import HeadFit, smoothstep
 
-_ENOUGH_WHITE = 25
-"""Pixels of white that tell what the rest of it looks like."""
+PICTURES: Final = ("iris", "white", "glint", "skin", "lid")
+"""What an eye's sheet holds, from top to bottom, each over the same part of the photo:
+
+iris: the iris, a whole disc, where the photo has it, without the reflections on it;
+white: the eyeball without iris and lids;
+glint: the reflections, as shares of the way to white, 0..255;
+skin: the photo without what it shows of the ball;
+lid: the upper lid, closed."""
+
+LASHES: Final = ("line", "hair")
+"""What an eye's lash sheet holds: the dark of the closed lids' line, and that of the lashes below it."""
+
+_LASH_STEPS: Final = 2
+"""Samples a pixel of the lash sheet."""
+
+LASH_SIDE: Final = 0.20
+"""Lashes reach so many eye widths past the corners, and so on."""
+LASH_ABOVE: Final = 0.12
+LASH_BELOW: Final = 0.26
+
+OVERLAP: Final = 0.03
+"""A closed upper lid reaches so many eye widths past the lower one's margin."""
+
+_BESIDE: Final = 0.5
+_ABOVE: Final = 1.0
+_BELOW: Final = 0.6
+"""How far an eye's pictures reach past its corners, in eye widths."""
+
+_FAINTEST_LINE: Final = 0.28
+"""Even lids without lashes meet in a line."""
 
 
 @dataclass(frozen=True, slots=True)
 class EyeLayer:
-    """One eyeball without lids."""
+    """One eye."""
 
-    picture: NDArray[np.uint8]
-    """uint8[height, width, 3]."""
+    sheet: NDArray[np.uint8]
+    """uint8[len(PICTURES) * height, width, 3]."""
 
-    white: NDArray[np.uint8]
-    """uint8[height, width, 3]: without the iris."""
+    lashes: NDArray[np.uint8]
+    """uint8[len(LASHES), rows, columns]: how dark, 0..255; rows run from above the lid's margin to below."""
 
     numbers: NDArray[np.float32]
-    """float32[7]: left and top of its picture, the iris' x, y and radius, the ball's z and radius."""
+    """float32[7]: left and top of its pictures, the iris' x, y and radius, the ball's z and radius."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """The part of the photo round an eye."""
+
+    frame: EyeFrame
+    low: NDArray[np.int64]
+    """int64[2]: its left and top."""
+
+    picture: NDArray[np.float32]
+    """float32[height, width, 3]."""
+
+    x: Floats
+    """float64[height, width]: each pixel in the eye's frame."""
+
+    y: Floats
+
+    def at(self, picture: NDArray[np.float32], x: Floats, y: Floats) -> NDArray[np.float32]:
+        """Read a picture of the same extent at places of the frame."""
+        places = (self.frame.place(x, y) - self.low).astype(np.float32)
+        read = cv2.remap(
+            picture, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(read, np.float32)
+
+    def blurred(self, picture: NDArray[np.float32], widths: float) -> NDArray[np.float32]:
+        """Blur by a Gaussian of so many eye widths."""
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), max(widths * self.frame.width, 0.3)), np.float32)
+
+    def spread(self, weight: NDArray[np.float32], widths: float) -> NDArray[np.float32]:
+        """Average the picture's weighted pixels, by normalized convolution (Knutsson and Westin 1993)."""
+        total = self.blurred(self.picture * weight[..., None], widths)
+        share = self.blurred(weight, widths)[..., None]
+        overall = (self.picture * weight[..., None]).sum(axis=(0, 1)) / max(float(weight.sum()), 1e-6)
+        few = np.float32(1e-3)
+        return np.asarray((total + few * overall) / (share + few), np.float32)
 
 
 def build_eye(
-    head: HeadModel,
-    fit: HeadFit,
-    picture: NDArray[np.uint8],
-    points: NDArray[np.float32],
-    *,
-    ball: str,
-    lids: tuple[int, ...],
-    iris: tuple[int, ...],
+    head: HeadModel, fit: HeadFit, picture: NDArray[np.uint8], points: NDArray[np.float32], side: Side
 ) -> EyeLayer:
-    """Cut an eye out of the photo and complete it: white behind the lids, the iris to a full disc.
+    """Cut an eye out of the photo, complete what the lids hide, and paint the lid that closes it."""
+    frame = EyeFrame.of(points, side)
+    around = _surroundings(frame, picture)
+    eye = EYE_POINTS[side]
+    centre, radius = _iris(around, points[list(eye.iris), :2].astype(np.float64))
+    tone = _skin_tone(around)
+    iris, white, glint = _ball(around, tone, centre, radius)
+    skin = _bare_skin(around, tone, centre, radius)
+    lid = _closed_lid(around, tone)
+    pictures = {"iris": iris, "white": white, "glint": glint, "skin": skin, "lid": lid}
+    sheet = np.concatenate([pictures[name] for name in PICTURES])
 
-    ball: the head model's part. lids, iris: landmarks of the lid margins in order, and of the iris.
-    """
-    loop = points[lids, :2].astype(np.float64)
-    width = float(np.ptp(loop[:, 0]))
-    margin = np.array([0.25, 0.35]) * width
-    low = np.floor(loop.min(axis=0) - margin).astype(int).clip(0)
-    high = np.ceil(loop.max(axis=0) + margin).astype(int).clip(None, picture.shape[1::-1])
-    region = picture[low[1] : high[1], low[0] : high[0]]
-    centre = points[iris[0], :2].astype(np.float64)
-    radius = float(np.linalg.norm(points[list(iris[1:]), :2] - centre, axis=1).mean())
-
-    core: NDArray[Any] = np.zeros(region.shape[:2], np.uint8)
-    cv2.fillPoly(core, [np.round((loop - low) * 8).astype(np.int32)], 255, shift=3)
-    core = cv2.erode(core, np.ones((3, 3), np.uint8))
-    y, x = np.mgrid[low[1] : high[1], low[0] : high[0]]
-    off = np.hypot(x - centre[0], y - centre[1])
-    completed, white = _complete(region, core > 0, off, radius)
-
-    part = head.part(ball)
+    part = head.part(f"{side}_eye")
     model = head.vertices[part] + np.tensordot(fit.identity, head.identities[:, part], 1)
     front = fit.project(model[:1])[0]
-    head_radius = fit.scale * _ball_radius(head.vertices[part].astype(np.float64))
-    numbers = [*low, *centre, radius, front[2], head_radius]
-    return EyeLayer(completed, white, np.array(numbers, np.float32))
+    ball_radius = fit.scale * _ball_radius(head.vertices[part].astype(np.float64))
+    numbers = np.array([*around.low, *centre, radius, front[2], ball_radius], np.float32)
+    return EyeLayer(np.clip(np.round(sheet), 0, 255).astype(np.uint8), _lashes(around, tone), numbers)
+
+
+def _surroundings(frame: EyeFrame, picture: NDArray[np.uint8]) -> _Surroundings:
+    across = np.array([-_BESIDE, 1 + _BESIDE]) * frame.width
+    places = frame.place(*np.meshgrid(across, np.array([-_ABOVE, _BELOW]) * frame.width)).reshape(-1, 2)
+    height, width = picture.shape[:2]
+    low = np.floor(places.min(axis=0)).astype(np.int64).clip(0)
+    high = np.ceil(places.max(axis=0)).astype(np.int64).clip(None, [width, height])
+    region = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    rows, columns = np.mgrid[low[1] : high[1], low[0] : high[0]].astype(np.float64)
+    x, y = frame.framed(np.stack([columns, rows], axis=-1))
+    return _Surroundings(frame, low, region, x, y)
+
+
+def _luma(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(picture @ np.array([0.299, 0.587, 0.114], np.float32))
 
 
 def _ball_radius(vertices: Floats) -> float:
@@ -73,32 +145,224 @@ def _ball_radius(vertices: Floats) -> float:
     return float(np.sqrt(solved[3] + (solved[:3] ** 2).sum()))
 
 
-def _complete(
-    region: NDArray[np.uint8], core: NDArray[np.bool_], off: Floats, radius: float
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Fill what the lids hide: the white by inpainting, the iris by its colours at equal radius.
+def _iris(around: _Surroundings, marks: Floats) -> tuple[Floats, float]:
+    """Refine an iris' centre and radius: where brightness rises most from inside to outside.
 
-    Returns the ball with its iris, and without.
+    marks: its landmarks, float64[5, 2]. Only what the lids leave in sight counts, as in Daugman 1993,
+    equation 1; the search stays near the landmarks.
     """
-    rim = 1.15 * radius
-    # Well away from the iris, whose soft rim would stain the white, unless little else is in sight.
-    white = core & (off > 1.35 * radius)
-    if white.sum() < _ENOUGH_WHITE:
-        white = core & (off > rim)
-    base = cv2.inpaint(region, (~white).astype(np.uint8) * 255, 3, cv2.INPAINT_TELEA)
-    blank = cv2.GaussianBlur(base, (0, 0), 1.5).astype(np.float64)
-    filled = blank.copy()
-    shown = core & (off <= rim)
-    if shown.sum() > 8:
-        steps = np.arange(max(4, int(rim) + 1) + 1)
-        rings = [shown & (np.abs(off - k) <= 0.8) for k in steps]
-        known = [k for k in steps if rings[k].any()]
-        profile = np.stack([np.median(region[rings[k]], axis=0) for k in known])
-        flat = off.ravel().clip(0, steps[-1])
-        disc = np.stack([np.interp(flat, known, profile[:, c]) for c in range(3)], axis=1)
-        share = np.clip((rim - off) / 1.5, 0, 1)[..., None]
-        filled = filled * (1 - share) + disc.reshape(filled.shape) * share
-    keep = cv2.GaussianBlur(core.astype(np.float32), (0, 0), 0.8)[..., None]
-    completed = np.round(filled * (1 - keep) + region * keep).astype(np.uint8)
-    shown_white = cv2.GaussianBlur(white.astype(np.float32), (0, 0), 0.8)[..., None]
-    return completed, np.round(blank * (1 - shown_white) + region * shown_white).astype(np.uint8)
+    frame = around.frame
+    first = float(np.linalg.norm(marks[1:] - marks[0], axis=1).mean())
+    smooth = around.blurred(_luma(around.picture), 0.02)
+    turns = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    circle = np.stack([np.cos(turns), np.sin(turns)], axis=-1)
+    best, found = 0.0, (marks[0], first)
+    for dx in np.linspace(-0.15, 0.15, 5) * first:
+        for dy in np.linspace(-0.15, 0.15, 5) * first:
+            for radius in np.linspace(0.85, 1.15, 7) * first:
+                centre = marks[0] + [dx, dy]
+                inner, outer = (centre + circle * radius * share for share in (0.88, 1.12))
+                x, y = frame.framed(outer)
+                margin = 0.04 * frame.width
+                shown = (y > frame.upper(x) + margin) & (y < frame.lower(x) - margin)
+                if shown.sum() < 12:
+                    continue
+                places = [(ring[shown] - around.low).astype(np.float32) for ring in (inner, outer)]
+                low, high = (
+                    cv2.remap(smooth, place[:, 0].copy(), place[:, 1].copy(), cv2.INTER_LINEAR)
+                    for place in places
+                )
+                rise = float(np.mean(high - low)) * np.sqrt(float(shown.mean()))
+                rise *= 1 - 0.4 * float(np.hypot(dx, dy)) / first - 0.4 * abs(radius / first - 1)
+                if rise > best:
+                    best, found = rise, (centre, float(radius))
+    return found
+
+
+def _skin_tone(around: _Surroundings) -> NDArray[np.float32]:
+    """Smooth tone of the skin about the eye, as if neither eye nor brow nor lashes nor shadow were there."""
+    frame, width = around.frame, around.frame.width
+    above = around.y < frame.upper(around.x) - 0.10 * width
+    below = around.y > frame.lower(around.x) + 0.12 * width
+    clear = (above & (around.y > frame.brow(around.x) + 0.08 * width)) | below
+    luma = _luma(around.picture)
+    usual = float(np.percentile(luma[clear], 60))
+    lit = smoothstep((luma / usual - 0.5) / 0.35) * smoothstep((1.5 - luma / usual) / 0.2)
+    return around.spread((clear * lit).astype(np.float32), 0.2)
+
+
+def _closed_lid(around: _Surroundings, tone: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Paint the upper lid over the closed eye: from the colours at its fold to the tone of skin about it."""
+    frame, width = around.frame, around.frame.width
+    fold = frame.fold(around.x)
+    under = np.maximum(around.y - fold, 0) / width
+    smooth = around.blurred(around.picture, 0.07)
+    edge = around.blurred(around.at(smooth, around.x, fold), 0.10)
+    # What the open eye shows of the lid tells its colour, unless it lies in shadow or under lashes.
+    seen = frame.upper(around.x) - fold
+    rows = [around.at(smooth, around.x, fold + share * seen) for share in (0.2, 0.4, 0.6, 0.8)]
+    lightest = np.argmax([_luma(row) for row in rows], axis=0)
+    strip = around.blurred(np.choose(lightest[..., None], rows), 0.15)
+    told = smoothstep((_luma(strip) / _luma(tone) - 0.7) / 0.25).astype(np.float32)[..., None]
+    base = tone + 0.7 * told * (strip - tone)
+    share = np.exp(-under / 0.13).astype(np.float32)[..., None]
+    lid = base + share * (edge - base)
+    # A lid is round: lightest half-way down its middle, darker where it turns under and into the corners.
+    tall = np.maximum(frame.lower(around.x) - fold, 1.0) / width
+    sideways = np.clip(np.abs(2 * around.x / width - 1), 0, 1)
+    bulge = 0.05 * np.sin(np.pi * np.clip(under / tall, 0, 1)) - 0.06 * sideways**3
+    bulge -= 0.10 * smoothstep((under / tall - 0.6) / 0.5)
+    return np.asarray(lid * (1 + bulge[..., None]) + _grain(around), np.float32)
+
+
+def _grain(around: _Surroundings) -> NDArray[np.float32]:
+    """Carry the finest texture of the skin below the eye up to where the lid will lie."""
+    frame, width = around.frame, around.frame.width
+    fine = around.picture - around.blurred(around.picture, 0.03)
+    # There and back again between two lines below the eye.
+    lower, period = frame.lower(around.x), 0.33 * width
+    turned = np.abs(np.mod((lower - around.y) / period, 2) - 1) * period
+    return np.asarray(np.clip(around.at(fine, around.x, lower + 0.14 * width + turned), -8, 8))
+
+
+def _bare_skin(
+    around: _Surroundings, tone: NDArray[np.float32], centre: Floats, radius: float
+) -> NDArray[np.float32]:
+    """Take away what of the ball lies beyond the landmarks' lids: it would stay when the ball moves."""
+    frame, width = around.frame, around.frame.width
+    past = around.y - frame.lower(around.x)
+    away = np.hypot(around.x - frame.framed(centre)[0], around.y - frame.framed(centre)[1])
+    luma, skin = _luma(around.picture), _luma(tone)
+    dark = smoothstep((1.25 - away / radius) / 0.15) * smoothstep((1 - luma / skin) / 0.3)
+    spread = around.picture.max(axis=2) - around.picture.min(axis=2)
+    usual = tone.max(axis=2) - tone.min(axis=2)
+    pale = smoothstep((0.75 - spread / np.maximum(usual, 1)) / 0.3) * smoothstep((luma / skin - 0.8) / 0.15)
+    band = smoothstep((0.11 - past / width) / 0.04) * smoothstep((0.10 + past / width) / 0.05)
+    inside = (around.x > -0.05 * width) & (around.x < 1.05 * width)
+    share = around.blurred((np.maximum(dark, pale) * band * inside).astype(np.float32), 0.015)[..., None]
+    margin = around.at(around.blurred(around.picture, 0.03), around.x, frame.lower(around.x) + 0.13 * width)
+    return np.asarray(around.picture + share * (margin - around.picture), np.float32)
+
+
+def _ball(
+    around: _Surroundings, tone: NDArray[np.float32], centre: Floats, radius: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Complete the ball behind the lids: return its iris, it without the iris, and its reflections."""
+    frame, width, picture = around.frame, around.frame.width, around.picture
+    x, y = frame.framed(centre)
+    away = np.hypot(around.x - x, around.y - y)
+    over, under = around.y - frame.upper(around.x), frame.lower(around.x) - around.y
+    deep = np.where((around.x > 0) & (around.x < width), np.minimum(over, under), -1.0)
+    iris, glint = _iris_disc(around, deep, away, centre, radius)
+
+    luma = _luma(picture)
+    sure = (deep > 0.06 * width) & (away > 1.25 * radius)
+    if sure.sum() > 8:
+        usual = float(np.median(luma[sure]))
+        weight = sure * (0.1 + smoothstep((luma / usual - 0.55) / 0.3))
+        plain = around.blurred(around.spread(weight.astype(np.float32), 0.12), 0.05)
+    else:
+        plain = np.asarray(0.6 * tone.mean(axis=2, keepdims=True) + 0.4 * tone, np.float32)
+    # The shadow of the lids is drawn with them.
+    white = 1.03 * plain
+    kept = smoothstep((deep - 0.06 * width) / (0.08 * width)) * smoothstep((away / radius - 1.2) / 0.25)
+    share = around.blurred(kept.astype(np.float32), 0.02)[..., None]
+    white = white + share * (picture - white)
+    return iris, np.asarray(white, np.float32), glint
+
+
+def _iris_disc(
+    around: _Surroundings, deep: Floats, away: Floats, centre: Floats, radius: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Complete the iris by its colours at equal radius; return it, and the reflections on it.
+
+    deep: how far inside the lids each pixel lies; away: how far from the iris' centre; both in pixels.
+    """
+    picture, width = around.picture, around.frame.width
+    core = smoothstep((deep - 0.03 * width) / (0.05 * width))
+    rings = np.arange(int(1.3 * radius) + 2)
+    profile = np.zeros((len(rings), 3))
+    known = []
+    for ring in rings:
+        chosen = (np.abs(away - ring) <= 0.8) & (core > 0.5)
+        if chosen.sum() > 2:
+            profile[ring] = np.median(picture[chosen], axis=0)
+            known.append(ring)
+    if not known:
+        return picture.copy(), np.zeros_like(picture)
+    flat = away.ravel().clip(0, rings[-1])
+    disc = np.stack([np.interp(flat, known, profile[known, c]) for c in range(3)], axis=1)
+    disc = disc.reshape(picture.shape).astype(np.float32)
+    excess = _luma(picture - disc)
+    dull = float(np.percentile(_luma(disc)[away < 0.9 * radius], 90))
+    spot = smoothstep((excess - 25) / 25) * smoothstep((_luma(picture) - dull - 5) / 25)
+    spot = spot * smoothstep((0.95 - away / radius) / 0.15) * (core > 0.1)
+    grown = np.asarray(cv2.dilate(spot.astype(np.float32), np.ones((3, 3), np.uint8)), np.float32)
+    bright = around.blurred(grown, 0.012)[..., None]
+    glint = np.clip(bright * np.maximum(picture - disc, 0) / np.maximum(255 - disc, 1), 0, 1)
+    glint = np.round(255 * glint)
+    dull_picture = without_glint(picture, glint, disc)
+    # Half of the disc shows what the lids hide of the other.
+    mirror = 2 * around.frame.framed(centre)[1] - around.y
+    whole = disc + 0.7 * around.at(core.astype(np.float32), around.x, mirror)[..., None] * (
+        around.at(dull_picture, around.x, mirror) - disc
+    )
+    whole += core[..., None] * (dull_picture - whole)
+    return np.asarray(whole, np.float32), np.asarray(glint, np.float32)
+
+
+def without_glint(picture: NDArray[Any], glint: NDArray[Any], beneath: NDArray[Any]) -> NDArray[np.float32]:
+    """Take reflections, 0..255 of the way to white, off a picture; beneath: what is under the brightest."""
+    share = glint.astype(np.float32) * np.float32(1 / 255)
+    bared = np.clip((picture - 255 * share) / np.maximum(1 - share, 1e-3), 0, 255)
+    return np.where(share > 0.97, beneath, bared).astype(np.float32)
+
+
+def _lashes(around: _Surroundings, tone: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Measure lid line and lashes where the photo shows them, and turn the lashes down."""
+    frame, width = around.frame, around.frame.width
+    step = 1 / _LASH_STEPS
+    columns = np.linspace(-LASH_SIDE, 1 + LASH_SIDE, round((1 + 2 * LASH_SIDE) * width / step)) * width
+    rows = np.linspace(LASH_ABOVE, -LASH_BELOW, round((LASH_ABOVE + LASH_BELOW) * width / step)) * width
+    h = np.broadcast_to(rows[:, None], (len(rows), len(columns)))
+    size = max(3, round(0.2 * width)) | 1
+    luma = _luma(around.picture)
+    # The ball is no lash: were it left in, a dark iris would hide the line above it.
+    within = (around.y > frame.upper(around.x)) & (around.y < frame.lower(around.x))
+    luma = np.where(within & (around.x > 0) & (around.x < width), _luma(tone), luma)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    closed = cv2.morphologyEx(luma, cv2.MORPH_CLOSE, disc)
+    dark = np.clip(1 - luma / np.maximum(closed, 1), 0, 1).astype(np.float32)
+
+    # The line: how dark and how thick the margin is, evened out along it.
+    heights = np.arange(0, 0.12 * width, step)
+    along, up = np.meshgrid(columns, heights)
+    band = around.at(dark, along, frame.upper(along) - up)
+    deepest = _evened(band.max(axis=0), 0.05 * width / step)
+    thick = _evened(band.sum(axis=0) * step, 0.05 * width / step) / np.maximum(deepest, 0.1)
+    thick = np.clip(thick, 0.025 * width, 0.08 * width)
+    deepest = np.maximum(deepest, _FAINTEST_LINE)
+    outer, inner = (0.0, width) if frame.outer == 0 else (width, 0.0)
+    ends = np.clip((columns - inner) / (outer - inner), -1, 2)
+    inside = smoothstep((ends - 0.01) / 0.14) * smoothstep((1.10 - ends) / 0.10)
+    off = h - 0.3 * thick
+    line = np.exp(-(np.abs(off / (0.66 * thick)) ** 2.5)) * np.clip(1.1 * deepest, 0, 0.88) * inside
+
+    # Lashes grow from the margin without a break; closed lids let them hang, a little longer to the eye.
+    reach = np.arange(0, 0.24 * width, step)
+    along, up = np.meshgrid(columns, reach)
+    grown = around.at(dark, along, frame.upper(along) - thick - up)
+    grown = np.minimum.accumulate(grown, axis=0)
+    down = np.clip((-h - 0.3 * thick) / step, 0, len(reach) - 1).astype(np.float32)
+    column = np.broadcast_to(np.arange(len(columns), dtype=np.float32), h.shape)
+    hair = cv2.remap(grown.astype(np.float32), np.ascontiguousarray(column), down, cv2.INTER_LINEAR)
+    fringe = smoothstep(ends / 0.3) * smoothstep((1.06 - ends) / 0.16)
+    hair = (hair - 0.12) * smoothstep(-h / (0.3 * thick)) * fringe
+    hair = hair * smoothstep((h / width + LASH_BELOW) / 0.14)
+    hair = np.clip(hair, 0, 0.6)
+    return np.round(255 * np.stack([line, hair])).astype(np.uint8)
+
+
+def _evened(values: NDArray[Any], sigma: float) -> Floats:
+    smooth = cv2.GaussianBlur(values.astype(np.float32)[None], (0, 0), max(sigma, 0.3))
+    return np.asarray(smooth[0], np.float64)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.eye_frame import EYE_POINTS, EyeFrame
 from mien.engine.face_points import (
     EYES,
     FACE_OVAL,
@@ -32,6 +33,9 @@ _SEAL_OVERLAP: Final = 0.7
 
 _LOWER_LID: Final = 0.17
 """How much of a blink's way the lower lid comes up."""
+
+_WIDEST: Final = 0.6
+"""How much of the head model's widening an eye takes: all of it bares the ball all round the iris."""
 
 _BELOW_BROW: Final = 0.8
 """The skin between lid and brow that stretches: brows grow a little below the edge that landmarks see."""
@@ -100,13 +104,15 @@ def build_face(
     lower = lower_side(head)
     if not parted:
         positions = seal_lips(head, positions, height)
-    for side, top, bottom, brow, _ in EYES:
-        shape = INDEX["eyeBlinkLeft" if side == "left" else "eyeBlinkRight"]
-        frame = _EyeFrame.of(points, positions, top, bottom, brow)
-        deltas[shape] = _author_blink(frame, outer=frame.width if side == "left" else 0.0)
+    modelled = deltas.copy()
+    for side in EYE_POINTS:
+        frame = EyeFrame.of(points, side)
+        deltas[INDEX[f"eyeBlink{side.capitalize()}"]] = _raise_lower_lid(frame, positions)
+        taken = _below_brow(frame, positions)[:, None]
+        deltas[INDEX[f"eyeWide{side.capitalize()}"]] *= _WIDEST
         for name in BROW_SHAPES:
-            deltas[INDEX[name]] *= frame.below_brow()[:, None]
-    neutraliser = -np.tensordot(fit.expression * taken_away(fit.expression, parted=parted), deltas, 1)
+            deltas[INDEX[name]] *= taken
+    neutraliser = -np.tensordot(fit.expression * taken_away(fit.expression, parted=parted), modelled, 1)
     if parted:
         neutraliser = _close_lips(head, positions, neutraliser, lower, height)
 
@@ -180,86 +186,27 @@ def _gap_along(top: Floats, bottom: Floats, x: Floats) -> tuple[Floats, Floats]:
     return (lower - upper) * within, (upper + lower) / 2
 
 
-@dataclass(frozen=True, slots=True)
-class _EyeFrame:
-    """Face vertices in the frame of one eye: x from corner to corner, y down, in pixels."""
-
-    x: Floats
-    y: Floats
-    upper: Floats
-    """The upper lid's margin at each vertex' x, and so on."""
-    lower: Floats
-    brow: Floats
-    width: float
-    """Of the eye."""
-    down: Floats
-    """float64[2]: the frame's y axis in the picture."""
-
-    @classmethod
-    def of(
-        cls,
-        points: NDArray[np.float32],
-        positions: Floats,
-        top: tuple[int, ...],
-        bottom: tuple[int, ...],
-        brow: tuple[int, ...],
-    ) -> "_EyeFrame":
-        """Measure face vertices against an eye's landmarks."""
-        start, end = points[top[0], :2].astype(np.float64), points[top[-1], :2].astype(np.float64)
-        width = float(np.linalg.norm(end - start))
-        along = (end - start) / width
-        down = np.array([-along[1], along[0]])
-
-        def framed(places: NDArray[np.floating]) -> tuple[Floats, Floats]:
-            return (places - start) @ along, (places - start) @ down
-
-        x, y = framed(positions[:, :2])
-        top_x, top_y = framed(points[list(top), :2])
-        bottom_x, bottom_y = framed(points[list(bottom), :2])
-        brow_x, brow_y = framed(points[list(brow), :2])
-        at = np.clip(x, 0, width)
-        return cls(
-            x,
-            y,
-            np.interp(at, top_x, top_y),
-            np.interp(at, bottom_x, bottom_y),
-            np.interp(at, np.sort(brow_x), brow_y[np.argsort(brow_x)]),
-            width,
-            down,
-        )
-
-    def below_brow(self) -> Floats:
-        """How much of the brow's movement each vertex takes: the lid's margin and its lashes take none."""
-        reach = np.maximum(_BELOW_BROW * (self.upper - self.brow), 0.18 * self.width)
-        share = smoothstep((self.upper - self.y - 0.07 * self.width) / (reach - 0.07 * self.width))
-        beside = np.maximum(np.maximum(-self.x, self.x - self.width), 0) / (0.5 * self.width)
-        return np.maximum(share, smoothstep(beside))
+def _below_brow(eye: EyeFrame, positions: Floats) -> Floats:
+    """How much of the brow's movement each vertex takes: the lid's margin and its lashes take none."""
+    x, y = eye.framed(positions[:, :2])
+    upper, width = eye.upper(x), eye.width
+    reach = np.maximum(_BELOW_BROW * (upper - eye.brow(x)), 0.18 * width)
+    # Nearly linear: any faster anywhere, and the skin between would show its stretch.
+    share = np.clip((upper - y - 0.07 * width) / (reach - 0.07 * width), 0, 1)
+    share = 0.7 * share + 0.3 * smoothstep(share)
+    beside = np.maximum(np.maximum(-x, x - width), 0) / (0.5 * width)
+    return np.maximum(share, smoothstep(beside))
 
 
-def _author_blink(eye: _EyeFrame, *, outer: float) -> Floats:
-    """Let the upper lid land on the lower lid's curve.
-
-    The lid's margin and lashes move as one; the skin between them and the brow takes the stretch, and the
-    lower lid rises a little to meet them. The lashes of the outer corner, at x = outer, come down as well:
-    left where they are, they would stand up in a hook.
-    """
-    x, y, width = eye.x, eye.y, eye.width
-    gap = np.maximum(eye.lower - eye.upper, 0)
-    overlap = 0.05 * width * np.sqrt(np.clip(gap / max(float(gap.max()), 1e-3), 0, 1))
-    band = 0.05 * width
-    reach = np.maximum(_BELOW_BROW * (eye.upper - eye.brow), 0.16 * width)
-    above = 1 - smoothstep((eye.upper - y - band) / np.maximum(reach - band, 1.0))
-    below = 1 - smoothstep((y - eye.lower - band) / (0.30 * width))
+def _raise_lower_lid(eye: EyeFrame, positions: Floats) -> Floats:
+    """Let the lower lid come up a little in a blink. The upper one is a layer of its own."""
+    x, y = eye.framed(positions[:, :2])
+    upper, lower, width = eye.upper(x), eye.lower(x), eye.width
+    below = 1 - smoothstep((y - lower - 0.05 * width) / (0.30 * width))
     beside = smoothstep(1 - np.maximum(np.maximum(-x, x - width), 0) / (0.22 * width))
-    on_lower = y > (eye.upper + eye.lower) / 2
-    drop = np.where(on_lower, -_LOWER_LID * gap * below, ((1 - _LOWER_LID) * gap + overlap) * above) * beside
-    lashes = 0.25 * float(gap.max()) * np.exp(-(((x - outer) / (0.22 * width)) ** 2))
-    drop = np.where(on_lower, drop, drop + lashes * above)
-    near = (x > -0.4 * width) & (x < 1.4 * width) & (y > eye.brow.min() - 5) & (y < 0.8 * width)
+    near = (y > (upper + lower) / 2) & (y < 0.8 * width)
     moved = np.zeros((len(x), 3))
-    moved[:, :2] = (drop * near)[:, None] * eye.down
-    # Towards the viewer: a closing lid passes before the eye's corner and the lower lid.
-    moved[:, 2] = -np.where(on_lower, 0.0, 0.6 * gap * above * beside) * near
+    moved[:, :2] = (-_LOWER_LID * (lower - upper) * below * beside * near)[:, None] * eye.down
     return moved
 
 

@@ -26,6 +26,10 @@ RIGHT_BROW: Final = (46, 53, 52, 65, 55)
 LEFT_BROW: Final = (285, 295, 282, 283, 276)
 """Lower edges of the brows, from the picture's left to its right."""
 
+RIGHT_CREASE: Final = (247, 30, 29, 27, 28, 56, 190)
+LEFT_CREASE: Final = (414, 286, 258, 257, 259, 260, 467)
+"""The folds of the upper lids, from the picture's left to its right."""
+
 RIGHT_IRIS: Final = (468, 469, 470, 471, 472)
 LEFT_IRIS: Final = (473, 474, 475, 476, 477)
 """The centre, then four points of the rim."""

@@ -74,7 +74,7 @@ def bounds(places: NDArray[np.float32], shape: tuple[int, ...], margin: int) -> 
     return left, top, max(min(right, width), left + 2), max(min(bottom, height), top + 2)
 
 
-def sample(picture: Frame, u: Pixels, v: Pixels) -> NDArray[np.float32]:
+def sample(picture: Pixels, u: Pixels, v: Pixels) -> NDArray[np.float32]:
     """Read a picture at places between its pixels."""
     x, y = np.asarray(u, np.float32), np.asarray(v, np.float32)
     read = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

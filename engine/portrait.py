@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from mien.engine.archive import read_archive
 from mien.engine.errors import AssetError, ConfigError
+from mien.engine.eye_layer import PICTURES
 from mien.engine.framing import LONGEST_SIDE, check_size
 from mien.engine.head import load_head
 from mien.engine.motion import SHAPES
 
-PORTRAIT_FORMAT: Final = 3
+PORTRAIT_FORMAT: Final = 4
 """Version of a portrait file, raised when its fields or their meaning change. Files of others are refused."""
 
 NEUTRALISER: Final = len(SHAPES)
@@ -27,10 +28,8 @@ _PICTURES: Final = (
     "picture",
     "backdrop",
     "lips_picture",
-    "left_eye_picture",
-    "left_eye_white",
-    "right_eye_picture",
-    "right_eye_white",
+    "left_eye_sheet",
+    "right_eye_sheet",
 )
 """Fields kept as PNG: smaller than the archive's own compression, and still exact."""
 _LARGEST_FILE: Final = 32 * 1024 * 1024
@@ -61,11 +60,11 @@ _FORMS: Final[dict[str, tuple[str, tuple[int | str, ...]]]] = {
     "backdrop": ("uint8", ("height", "width", 3)),
     "lips_picture": ("uint8", ("lips' height", "lips' width", 3)),
     "lips_corner": ("int64", (2,)),
-    "left_eye_picture": ("uint8", ("left eye's height", "left eye's width", 3)),
-    "left_eye_white": ("uint8", ("left eye's height", "left eye's width", 3)),
+    "left_eye_sheet": ("uint8", ("left eye's height", "left eye's width", 3)),
+    "left_eye_lashes": ("uint8", (2, "left lashes' rows", "left lashes' columns")),
     "left_eye": ("float32", (7,)),
-    "right_eye_picture": ("uint8", ("right eye's height", "right eye's width", 3)),
-    "right_eye_white": ("uint8", ("right eye's height", "right eye's width", 3)),
+    "right_eye_sheet": ("uint8", ("right eye's height", "right eye's width", 3)),
+    "right_eye_lashes": ("uint8", (2, "right lashes' rows", "right lashes' columns")),
     "right_eye": ("float32", (7,)),
 }
 """Type and shape of every array. Lengths of the same name are the same."""
@@ -149,17 +148,17 @@ class Portrait:
     lips_parted: bool
     """Whether the photo's own lips are apart."""
 
-    left_eye_picture: NDArray[np.uint8]
-    """uint8[height, width, 3]: the person's left eyeball as if without lids."""
+    left_eye_sheet: NDArray[np.uint8]
+    """uint8[pictures * height, width, 3]: the person's left eye, the pictures of eye_layer.PICTURES."""
 
-    left_eye_white: NDArray[np.uint8]
-    """uint8[height, width, 3]: the same without its iris, which moves over it."""
+    left_eye_lashes: NDArray[np.uint8]
+    """uint8[2, rows, columns]: the lashes of eye_layer.LASHES."""
 
     left_eye: NDArray[np.float32]
-    """float32[7]: left and top of its picture, the iris' x, y and radius, the ball's z and radius."""
+    """float32[7]: left and top of its pictures, the iris' x, y and radius, the ball's z and radius."""
 
-    right_eye_picture: NDArray[np.uint8]
-    right_eye_white: NDArray[np.uint8]
+    right_eye_sheet: NDArray[np.uint8]
+    right_eye_lashes: NDArray[np.uint8]
     right_eye: NDArray[np.float32]
 
     @property
@@ -246,6 +245,11 @@ class Portrait:
             bool(self.lips_corner.min() >= 0 and np.all(self.lips_corner + extent <= self.size)),
             "lips_corner",
         )
+        for side in ("left", "right"):
+            corner, sheet = getattr(self, f"{side}_eye")[:2], getattr(self, f"{side}_eye_sheet")
+            extent = np.array([sheet.shape[1], sheet.shape[0] / len(PICTURES)])
+            fits = extent[1] % 1 == 0 and corner.min() >= 0 and np.all(corner + extent <= self.size)
+            _require(bool(fits), f"{side}_eye_sheet")
 
     def _check_forms(self) -> dict[str, int]:
         """Check types, shapes and ranges; return the lengths by their names."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mien.engine.backdrop import take_apart
 from mien.engine.background_layer import PIVOT, build_background
 from mien.engine.errors import PhotoError, PictureTooSmall
+from mien.engine.eye_frame import EYE_POINTS
 from mien.engine.eye_layer import build_eye
 from mien.engine.face_layer import FaceLayer, build_face
 from mien.engine.face_points import EYES, OUTER_LIPS
@@ -171,10 +172,7 @@ def _assemble(
         head, fit, picture, points, upper_moved=upper_moved, lower_moved=lower_moved, parted=face.lips_parted
     )
     ground = build_background(head, fit, face, points, (height, width), apart=apart is not None)
-    eyes = {
-        side: build_eye(head, fit, picture, points, ball=f"{side}_eye", lids=top + bottom[-2:0:-1], iris=iris)
-        for side, top, bottom, _, iris in EYES
-    }
+    eyes = {side: build_eye(head, fit, picture, points, side) for side in EYE_POINTS}
     runs = np.cumsum([0, len(face.positions), len(mouth.positions), len(ground.positions)])
     vertices = np.concatenate([ground.face_positions, mouth.positions, ground.positions])
     deltas = np.concatenate([ground.face_deltas, mouth.deltas, ground.deltas], axis=1)
@@ -210,11 +208,11 @@ def _assemble(
         matte=matte,
         backdrop=backdrop,
         lips_parted=face.lips_parted,
-        left_eye_picture=eyes["left"].picture,
-        left_eye_white=eyes["left"].white,
+        left_eye_sheet=eyes["left"].sheet,
+        left_eye_lashes=eyes["left"].lashes,
         left_eye=eyes["left"].numbers,
-        right_eye_picture=eyes["right"].picture,
-        right_eye_white=eyes["right"].white,
+        right_eye_sheet=eyes["right"].sheet,
+        right_eye_lashes=eyes["right"].lashes,
         right_eye=eyes["right"].numbers,
     )
 

@@ -100,7 +100,7 @@ class RigRenderer:
         self._drawn = np.unique(portrait.face_triangles)
         self._skin: Box = (0, 0, width, height)
         self._mouth = MouthDrawing(portrait, photo)
-        self._eyes = (EyeDrawing(portrait, "left"), EyeDrawing(portrait, "right"))
+        self._eyes = (EyeDrawing(portrait, "left", photo), EyeDrawing(portrait, "right", photo))
         self._draw(np.zeros(CHANNELS, np.float32))
         for eye in self._eyes:
             eye.complete(portrait.picture, self._placement)
@@ -125,6 +125,8 @@ class RigRenderer:
         self._grid.follow(placement.positions)
         boxes = self._draw_skin_map()
         self._mouth.part_lips(parted)
+        for eye in self._eyes:
+            eye.follow(placement, motion)
         picture = self._canvas
         sample_moved(
             *(self._source, self._grid.lattice, self._grid.step, self._map_x, self._map_y, self._skin),

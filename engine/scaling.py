@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.cutout import background_of
+from mien.engine.eye_layer import PICTURES
 from mien.engine.face_layer import seen_vertices
 from mien.engine.framing import Size
 from mien.engine.portrait import Portrait
@@ -68,6 +69,10 @@ class _Scaling:
         scaled = cv2.remap(around, *maps, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(scaled, np.uint8)
 
+    def sheet(self, sheet: Picture, corner: NDArray[Any]) -> Picture:
+        """Scale the pictures of an eye, which lie one below the other: see eye_layer.PICTURES."""
+        return np.concatenate([self.patch(patch, corner) for patch in np.split(sheet, len(PICTURES))])
+
     def corner(self, corner: NDArray[Any]) -> NDArray[np.int64]:
         """Carry a patch's left and top over."""
         return np.asarray(np.floor(corner * [self.across, self.down]), np.int64)
@@ -109,11 +114,11 @@ RULES: Final[dict[str, Callable[[_Scaling], Any]]] = {
     "lips_picture": lambda to: to.patch(to.portrait.lips_picture, to.portrait.lips_corner),
     "lips_corner": lambda to: to.corner(to.portrait.lips_corner),
     "lips_parted": _same("lips_parted"),
-    "left_eye_picture": lambda to: to.patch(to.portrait.left_eye_picture, to.portrait.left_eye[:2]),
-    "left_eye_white": lambda to: to.patch(to.portrait.left_eye_white, to.portrait.left_eye[:2]),
+    "left_eye_sheet": lambda to: to.sheet(to.portrait.left_eye_sheet, to.portrait.left_eye[:2]),
+    "left_eye_lashes": _same("left_eye_lashes"),
     "left_eye": lambda to: to.eye(to.portrait.left_eye),
-    "right_eye_picture": lambda to: to.patch(to.portrait.right_eye_picture, to.portrait.right_eye[:2]),
-    "right_eye_white": lambda to: to.patch(to.portrait.right_eye_white, to.portrait.right_eye[:2]),
+    "right_eye_sheet": lambda to: to.sheet(to.portrait.right_eye_sheet, to.portrait.right_eye[:2]),
+    "right_eye_lashes": _same("right_eye_lashes"),
     "right_eye": lambda to: to.eye(to.portrait.right_eye),
 }
 """How each field of a portrait is carried to another size."""

@@ -152,7 +152,7 @@ UNFIT: dict[str, dict[str, object]] = {
     "picture of noughts": {"picture": np.zeros(40, np.uint8)},
     "picture of another size": {"picture": png_of(32, 32)},
     "picture bomb": {"picture": png_of(60_000, 60_000)},
-    "eye bomb": {"left_eye_white": png_of(30_000, 30_000)},
+    "eye bomb": {"left_eye_sheet": png_of(30_000, 30_000)},
     "picture of text": {"picture": np.array("picture")},
     "lips outside": {"lips_corner": np.array([-5, 0])},
     "lips far outside": {"lips_corner": np.array([500, 500])},

@@ -1,0 +1,143 @@
+"""Eyes in motion: lids that close, skin about them that stays, gaze, reflections."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from synthetic_face import draw_photo
+
+from mien.engine.eye_frame import EyeFrame, Side
+from mien.engine.motion import INDEX, neutral_motion
+from mien.engine.portrait import Portrait
+from mien.engine.rig_renderer import RigRenderer
+
+Frame = NDArray[np.uint8]
+DEGREE = np.pi / 180
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Portrait:
+    """Return a face with a reflection on each iris, a little up and to the left of its centre."""
+    photo = draw_photo()
+    picture = photo.picture.copy()
+    for iris in (468, 473):
+        x, y = photo.face.points[iris, :2]
+        cv2.circle(picture, (round(float(x)) - 3, round(float(y)) - 3), 2, (255, 255, 255), -1, cv2.LINE_AA)
+    return replace(photo, picture=picture).portrait()
+
+
+@pytest.fixture(scope="module")
+def renderer(portrait: Portrait) -> RigRenderer:
+    return RigRenderer(portrait)
+
+
+def motion_of(**values: float) -> NDArray[np.float32]:
+    motion = neutral_motion(1)[0]
+    for name, value in values.items():
+        for channel in (name,) if name in INDEX else (f"{name}Left", f"{name}Right"):
+            motion[INDEX[channel]] = value
+    return motion
+
+
+def in_frame(portrait: Portrait, side: Side) -> tuple[EyeFrame, NDArray[np.float64], NDArray[np.float64]]:
+    """Return an eye's frame, and every pixel's x and y in it, in eye widths."""
+    frame = EyeFrame.of(portrait.landmarks, side)
+    rows, columns = np.mgrid[: portrait.picture.shape[0], : portrait.picture.shape[1]].astype(np.float64)
+    x, y = frame.framed(np.stack([columns, rows], axis=-1))
+    return frame, x / frame.width, y / frame.width
+
+
+def test_rest_with_reflections_is_the_photo(portrait: Portrait, renderer: RigRenderer) -> None:
+    drawn = renderer.render(neutral_motion(1)[0])
+    assert np.abs(drawn.astype(int) - portrait.picture).max() <= 1
+
+
+@pytest.mark.parametrize("yaw", [-15, 0, 15])
+@pytest.mark.parametrize("pitch", [-10, 10])
+def test_closed_lids_leave_no_gap(renderer: RigRenderer, yaw: int, pitch: int) -> None:
+    """No white and no blue of the ball shows, however the head is turned and the gaze has wandered."""
+    turned = {"headYaw": yaw * DEGREE, "headPitch": pitch * DEGREE, "gazeYaw": 0.2, "gazePitch": -0.1}
+    drawn = renderer.render(motion_of(eyeBlink=1.0, **turned)).astype(int)
+    opened = renderer.render(motion_of(**turned)).astype(int)
+    for picture, shown in ((opened, True), (drawn, False)):
+        assert bool((picture.min(axis=2) > 215).any()) is shown
+        assert bool((picture[..., 2] > picture[..., 0] + 60).any()) is shown
+
+
+def test_a_closed_lid_is_of_the_skin_about_it(portrait: Portrait, renderer: RigRenderer) -> None:
+    drawn = renderer.render(motion_of(eyeBlink=1.0))
+    for side in ("left", "right"):
+        frame, x, y = in_frame(portrait, side)
+        upper, lower = frame.upper(x * frame.width) / frame.width, frame.lower(x * frame.width) / frame.width
+        lid = (np.abs(x - 0.5) < 0.15) & (y > upper) & (y < upper + 0.6 * (lower - upper))
+        skin = (np.abs(x - 0.5) < 0.3) & (y > lower + 0.4) & (y < lower + 0.6)
+        assert np.abs(drawn[lid].mean(axis=0) - drawn[skin].mean(axis=0)).max() < 25
+
+
+def test_a_blink_bends_nothing_about_the_eye(portrait: Portrait, renderer: RigRenderer) -> None:
+    """A frame of glasses above or below the eye stays as it is, to the bit."""
+    rest = renderer.render(neutral_motion(1)[0])
+    near = np.zeros(rest.shape[:2], bool)
+    for side in ("left", "right"):
+        frame, x, y = in_frame(portrait, side)
+        fold, lower = frame.fold(x * frame.width) / frame.width, frame.lower(x * frame.width) / frame.width
+        near |= (x > -0.35) & (x < 1.35) & (y > fold - 0.05) & (y < lower + 0.42)
+    for blink in (0.3, 0.6, 1.0):
+        drawn = renderer.render(motion_of(eyeBlink=blink))
+        np.testing.assert_array_equal(drawn[~near], rest[~near])
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("eyeBlink", 0.0, 1.0), ("gazeYaw", -0.38, 0.38), ("gazePitch", -0.28, 0.28), ("eyeWide", 0.0, 1.0)],
+)
+def test_slow_movements_do_not_pop(renderer: RigRenderer, name: str, low: float, high: float) -> None:
+    frames = [renderer.render(motion_of(**{name: value})) for value in np.linspace(low, high, 61)]
+    steps = [np.abs(b.astype(int) - a).sum() for a, b in pairwise(frames)]
+    assert max(steps) < 3.5 * np.median(steps)
+
+
+def test_lids_close_steadily(portrait: Portrait, renderer: RigRenderer) -> None:
+    """The more of a blink, the less of the ball is in sight."""
+    seen = []
+    for blink in np.linspace(0, 1, 11):
+        drawn = renderer.render(motion_of(eyeBlink=float(blink))).astype(int)
+        seen.append(int((drawn[..., 2] > drawn[..., 0] + 60).sum()))
+    assert seen[0] > 100
+    assert seen[-1] == 0
+    assert all(b <= a + 2 for a, b in pairwise(seen))
+
+
+@pytest.mark.parametrize(("channel", "axis"), [("gazeYaw", 1), ("gazePitch", 0)])
+def test_reflections_stay_while_the_iris_moves(
+    portrait: Portrait, renderer: RigRenderer, channel: str, axis: int
+) -> None:
+    def found(amount: float) -> tuple[float, float]:
+        """Where iris and reflection lie along an axis, each by its mean pixel, in the left eye."""
+        picture = renderer.render(motion_of(**{channel: amount})).astype(int)
+        _, x, y = in_frame(portrait, "left")
+        blue = (picture[..., 2] > picture[..., 0] + 60) & (np.abs(x - 0.5) < 0.6) & (np.abs(y) < 0.5)
+        iris = np.argwhere(blue)
+        inside = np.zeros(picture.shape[:2], np.uint8)
+        cv2.fillConvexPoly(inside, cv2.convexHull(iris[:, ::-1].astype(np.int32)), 1)
+        light = np.argwhere((picture.min(axis=2) > 170) & (inside > 0))
+        return float(iris[:, axis].mean()), float(light[:, axis].mean())
+
+    (iris_before, light_before), (iris_after, light_after) = found(-0.12), found(0.12)
+    assert abs(iris_after - iris_before) > 1.5
+    # The lids hide more or less of the iris, so its way is reckoned from the ball's radius.
+    way = 2 * np.sin(0.12) * float(portrait.left_eye[6])
+    assert abs(light_after - light_before) < 0.5 * way
+
+
+def test_raised_brows_leave_the_lids_margins(portrait: Portrait, renderer: RigRenderer) -> None:
+    rest = renderer.render(neutral_motion(1)[0]).astype(int)
+    raised = renderer.render(motion_of(browInnerUp=1.0, browOuterUp=1.0)).astype(int)
+    for side in ("left", "right"):
+        frame, x, y = in_frame(portrait, side)
+        upper, lower = frame.upper(x * frame.width) / frame.width, frame.lower(x * frame.width) / frame.width
+        eye = (x > 0.1) & (x < 0.9) & (y > upper) & (y < lower)
+        assert np.abs(raised - rest)[eye].mean() < 2
