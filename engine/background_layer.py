@@ -285,18 +285,23 @@ def _spread_deltas(
 ) -> Floats:
     """Carry the skin's movements a little beyond the face's outline: hair, ears and neck go along."""
     near = np.flatnonzero((face.inside > -0.1 * face.height) & _used(face))
-    distance = distances(grid, face.positions[near, :2])
-    nearest = np.argsort(distance, axis=1)[:, :10]
+    skin = face.positions[near, :2]
+    # Further off, less than a thousandth is left of any movement.
+    reach = 0.45 * face.height
+    low, high = skin.min(axis=0) - reach, skin.max(axis=0) + reach
+    reached = np.flatnonzero(((grid > low) & (grid < high)).all(axis=1))
+    distance = distances(grid[reached], skin)
+    nearest = np.argpartition(distance, 10, axis=1)[:, :10]
     picked = np.take_along_axis(distance, nearest, axis=1)
     weight = 1 / (picked + 3.0 * unit) ** 2
     weight /= weight.sum(axis=1, keepdims=True)
-    fade = np.exp(-((picked[:, 0] / (0.16 * face.height)) ** 2))
+    fade = np.exp(-((picked.min(axis=1) / (0.16 * face.height)) ** 2))
     if at_rest_at_border:
         border = np.minimum(grid, np.array([shape[1] - 1, shape[0] - 1]) - grid).min(axis=1)
-        fade *= smoothstep(border / (_BORDER * unit))
+        fade *= smoothstep(border[reached] / (_BORDER * unit))
     spread = np.zeros((len(face.deltas), len(grid), 3))
     for k, delta in enumerate(face.deltas[:, near]):
-        spread[k] = (delta[nearest] * weight[..., None]).sum(axis=1) * fade[:, None]
+        spread[k, reached] = (delta[nearest] * weight[..., None]).sum(axis=1) * fade[:, None]
     return spread
 
 
