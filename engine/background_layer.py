@@ -204,17 +204,19 @@ def _head_depth(
 
 def _limit_slope(depth: NDArray[np.float32], covered: NDArray[np.bool_], unit: float) -> NDArray[np.float32]:
     """Carry the depth beyond the head, blurred, and pull it nearer wherever it would fall too steeply."""
-    filled = _fill_nearest(depth, covered)
     height, width = depth.shape
-    # The further from the head, the smoother: hair must not carry the notches of the head's outline on.
-    off = np.asarray(cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
-    beyond = filled
-    for spread in _SMOOTHER:
-        wider = cv2.GaussianBlur(filled, (0, 0), spread * unit)
-        beyond = (beyond + smoothstep(off / (2 * spread * unit)) * (wider - beyond)).astype(np.float32)
     step = 4 * unit
     rows, columns = round(height / step), round(width / step)
-    small = np.asarray(cv2.resize(beyond, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
+    # The further from the head, the smoother: hair must not carry the notches of the head's outline on.
+    off = np.asarray(cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
+    off, filled = (
+        np.asarray(cv2.resize(each, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
+        for each in (off, _fill_nearest(depth, covered))
+    )
+    small = filled
+    for spread in _SMOOTHER:
+        wider = cv2.GaussianBlur(filled, (0, 0), spread * unit / step)
+        small = (small + smoothstep(off / (2 * spread * unit)) * (wider - small)).astype(np.float32)
     fall = np.float32(_STEEPEST * step)
     for _ in range(max(rows, columns) // 2):
         before = small.copy()

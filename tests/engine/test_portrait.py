@@ -5,7 +5,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_LZMA, ZipFile
 
@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from synthetic_face import draw_photo
 
-from mien.engine.errors import AssetError
+from mien.engine.errors import AssetError, ConfigError
 from mien.engine.portrait import PORTRAIT_FORMAT, Portrait
 
 
@@ -130,6 +130,16 @@ def png_of(width: int, height: int) -> NDArray[np.uint8]:
     return np.frombuffer(b"\x89PNG\r\n\x1a\n" + header + pixels, np.uint8)
 
 
+def test_every_array_has_a_form_that_is_checked(portrait: Portrait) -> None:
+    arrays = {
+        field.name for field in fields(Portrait) if isinstance(getattr(portrait, field.name), np.ndarray)
+    }
+    for name in arrays:
+        changed = replace(portrait, **{name: np.zeros((1, 1, 1, 1), np.complex64)})
+        with pytest.raises((ValueError, ConfigError)):
+            changed.check()
+
+
 UNFIT: dict[str, dict[str, object]] = {
     "other number of vertices": {"vertices": np.zeros((5, 3), np.float32)},
     "no number": {"share": np.full(3, np.nan, np.float32)},
@@ -234,7 +244,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 _MEASURE = """
 import sys
 from pathlib import Path
-from mien.engine.errors import AssetError
+from mien.engine.errors import AssetError, ConfigError
 from mien.engine.portrait import Portrait
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()
