@@ -147,18 +147,25 @@ __attribute__((target("avx2"))) void sample_avx2(const uint8_t* source, int64_t 
         _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
     const __m256i zero = _mm256_setzero_si256(), half = _mm256_set1_epi32(1 << 5);
     for (int64_t i = 0; i + 1 < count; i += 2) {
+        const uint8_t* one = source + 4 * int64_t(taps.first[i]);
+        const uint8_t* other = source + 4 * int64_t(taps.first[i + 1]);
+        __m256i taken[4], rows[4];
+        for (int row = 0; row < 4; ++row) {
+            const int64_t offset = 4 * row * width;
+            taken[row] = _mm256_inserti128_si256(
+                _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(one + offset))),
+                _mm_loadu_si128(reinterpret_cast<const __m128i*>(other + offset)), 1);
+        }
+        const __m256i any = _mm256_or_si256(_mm256_or_si256(taken[0], taken[1]), _mm256_or_si256(taken[2], taken[3]));
+        if (_mm256_testz_si256(any, any)) {  // nothing of the person
+            std::memset(out + 4 * i, 0, 8);
+            continue;
+        }
         const __m256i across = both_weights(table.of[taps.across[i]], table.of[taps.across[i + 1]]);
         const __m256i down = both_weights(table.of[taps.down[i]], table.of[taps.down[i + 1]]);
         const __m256i left = _mm256_shuffle_epi32(across, 0x00), right = _mm256_shuffle_epi32(across, 0x55);
-        const uint8_t* one = source + 4 * int64_t(taps.first[i]);
-        const uint8_t* other = source + 4 * int64_t(taps.first[i + 1]);
-        __m256i rows[4];
         for (int row = 0; row < 4; ++row) {
-            const int64_t offset = 4 * row * width;
-            __m256i pixels = _mm256_inserti128_si256(
-                _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(one + offset))),
-                _mm_loadu_si128(reinterpret_cast<const __m128i*>(other + offset)), 1);
-            pixels = _mm256_shuffle_epi8(pixels, pairs);
+            const __m256i pixels = _mm256_shuffle_epi8(taken[row], pairs);
             const __m256i value = _mm256_add_epi32(
                 _mm256_madd_epi16(_mm256_unpacklo_epi8(pixels, zero), left),
                 _mm256_madd_epi16(_mm256_unpackhi_epi8(pixels, zero), right));
@@ -193,6 +200,10 @@ void lay_down(const uint8_t* pixels, int64_t count, const uint8_t* ground, uint8
         const int through = 255 - pixel[3];
         if (through == 0) {
             std::memcpy(out + 3 * i, pixel, 3);
+            continue;
+        }
+        if ((pixel[0] | pixel[1] | pixel[2] | pixel[3]) == 0) {
+            std::memcpy(out + 3 * i, ground + 3 * i, 3);
             continue;
         }
         for (int channel = 0; channel < 3; ++channel) {
