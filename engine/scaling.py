@@ -19,6 +19,9 @@ from mien.engine.portrait import Portrait
 
 Picture = NDArray[np.uint8]
 
+_RINGS: Final = 4
+"""Pixels of a photo within which Lanczos' filter lets an edge ring."""
+
 
 class _Scaling:
     """From a portrait's own pixels to those of another size; pixel centres have whole-number coordinates."""
@@ -77,6 +80,21 @@ class _Scaling:
         """Carry a patch's left and top over."""
         return np.asarray(np.floor(corner * [self.across, self.down]), np.int64)
 
+    def ringing(self) -> Picture:
+        """Mark by 1 where enlarging has let the person's outline ring into the background, uint8[H, W]."""
+        if self.factor <= 1 or not self.portrait.has_backdrop:
+            return np.zeros(self.size[::-1], np.uint8)
+        matte = self.portrait.matte
+        near = cv2.dilate((matte > 0).astype(np.uint8), np.ones((2 * _RINGS + 1, 2 * _RINGS + 1), np.uint8))
+        near = np.asarray(cv2.resize(near, self.size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        return np.where(self.mask(matte) == 0, near, 0).astype(np.uint8)
+
+    def backdrop(self) -> Picture:
+        """Scale the background, which has no outline to ring; it stays no lighter than the photo there."""
+        behind = self.picture(background_of(self.portrait))
+        darker = np.minimum(behind, self.picture(self.portrait.picture))
+        return np.where(self.ringing()[..., None] > 0, darker, behind).astype(np.uint8)
+
     def eye(self, numbers: NDArray[np.float32]) -> NDArray[np.float32]:
         """Carry an eye's numbers over: see Portrait.left_eye."""
         lengths = numbers[4:] * np.float32(self.factor)
@@ -109,8 +127,8 @@ RULES: Final[dict[str, Callable[[_Scaling], Any]]] = {
     "mouth_cavity": _same("mouth_cavity"),
     "mouth_photo": lambda to: to.mask(to.portrait.mouth_photo),
     "teeth_photo": lambda to: to.mask(to.portrait.teeth_photo),
-    "matte": lambda to: to.mask(to.portrait.matte),
-    "backdrop": lambda to: to.picture(background_of(to.portrait)),
+    "matte": lambda to: np.maximum(to.mask(to.portrait.matte), to.ringing()),
+    "backdrop": lambda to: to.backdrop(),
     "lips_picture": lambda to: to.patch(to.portrait.lips_picture, to.portrait.lips_corner),
     "lips_corner": lambda to: to.corner(to.portrait.lips_corner),
     "lips_parted": _same("lips_parted"),

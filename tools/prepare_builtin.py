@@ -18,6 +18,7 @@ from draw_portrait import draw
 from looks import LOOKS
 from numpy.typing import NDArray
 
+from mien.engine.framing import DEFAULT_SIZE
 from mien.engine.landmarks import FaceLandmarker
 from mien.engine.matte import PersonSegmenter
 from mien.engine.photo import open_photo
@@ -26,6 +27,9 @@ from mien.web.model_store import FACE_FINDER, PERSON_FINDER, model_path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PICTURES = REPOSITORY / "tools" / "portraits"
+DRAWN_SIZE = (1024, 1024)
+"""Of the portraits drawn by us, as large as they are drawn. The photos show a head in 512 pixels at most."""
+
 GALLERY = REPOSITORY / "engine" / "assets" / "portraits"
 
 
@@ -108,7 +112,8 @@ def main() -> None:
         picture = open_picture(card.id)
         (face,) = landmarker.detect(picture)
         target = arguments.out / f"{card.id}.npz"
-        prepare_portrait(picture, face, name=card.title, segmenter=segmenter).save(target)
+        size = DRAWN_SIZE if card.id in LOOKS else DEFAULT_SIZE
+        prepare_portrait(picture, face, name=card.title, size=size, segmenter=segmenter).save(target)
         megabytes = target.stat().st_size / 1e6
         print(f"{card.id}: {face.interocular:.0f} px between the eyes, {megabytes:.2f} MB")
     index = json.dumps([asdict(card) for card in CARDS], indent=2, ensure_ascii=False)

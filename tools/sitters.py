@@ -21,9 +21,11 @@ from looks import LOOKS
 from numpy.typing import NDArray
 
 from mien.engine.errors import AssetError, MienError
+from mien.engine.framing import DEFAULT_SIZE
 from mien.engine.gallery import builtin_portraits
 from mien.engine.landmarks import FaceLandmarker
 from mien.engine.portrait import Portrait
+from mien.engine.scaling import scale_portrait
 from mien.web.casting import find_portrait
 from mien.web.model_store import FACE_FINDER, model_path
 
@@ -151,7 +153,7 @@ def open_landmarker() -> FaceLandmarker:
 
 def _open(sitter: Sitter) -> Portrait:
     if sitter.id in {portrait.id for portrait in builtin_portraits()}:
-        return find_portrait(sitter.id)
+        return scale_portrait(find_portrait(sitter.id), DEFAULT_SIZE)
     if sitter.file and not sitter.file.endswith(FILM):
         given = Path(sitter.file)
         return find_portrait(str(given if given.is_file() else DATA / given))

@@ -7,14 +7,16 @@ import pytest
 from numpy.typing import NDArray
 from synthetic_face import draw_photo
 
+from mien.engine.cutout import background_of
 from mien.engine.errors import BackendUnavailable, ConfigError
 from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP
 from mien.engine.framing import shown_window
+from mien.engine.gallery import open_builtin
 from mien.engine.motion import CHANNELS, INDEX, neutral_motion
 from mien.engine.portrait import Portrait
 from mien.engine.renderer import open_renderer
 from mien.engine.rig_renderer import RigRenderer
-from mien.engine.scaling import RULES
+from mien.engine.scaling import RULES, scale_portrait
 
 Frame = NDArray[np.uint8]
 DEGREE = np.pi / 180
@@ -305,6 +307,14 @@ def test_other_sizes_are_the_same_picture(portrait: Portrait, renderer: RigRende
     one, two = (cv2.resize(p, smaller, interpolation=cv2.INTER_AREA).astype(int) for p in (drawn, full))
     assert np.abs(one - two).mean() < 0.6
     assert (np.abs(one - two).max(axis=2) > 24).mean() < 0.002  # edges of lips and lids
+
+
+def test_enlarging_leaves_no_light_line_where_the_person_was() -> None:
+    """Lanczos' filter rings at outlines; the background behind the person must not show it."""
+    native = open_builtin("bram")
+    behind = cv2.resize(background_of(native), (1536, 1536), interpolation=cv2.INTER_LANCZOS4).astype(int)
+    enlarged = background_of(scale_portrait(native, (1536, 1536)))
+    assert (enlarged - behind).max() <= 2
 
 
 def test_every_field_of_a_portrait_has_a_rule_for_other_sizes() -> None:
