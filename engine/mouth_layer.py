@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.face_points import CHEEKS, EYES, INNER_LIPS_BOTTOM, INNER_LIPS_TOP
+from mien.engine.face_points import CHEEKS, EYES, INNER_LIPS_BOTTOM, INNER_LIPS_TOP, OUTER_LIPS
 from mien.engine.head import MOUTH_PARTS, PARTS, HeadModel
 from mien.engine.head_fit import Floats, HeadFit
 from mien.engine.motion import INDEX, SHAPES
@@ -24,8 +24,18 @@ _DEEP: Final = 1.3
 """What lies deep is so much lighter than the throat."""
 _DEPTHS: Final = {"teeth": (0.20, 1.25), "gum": (0.24, 1.6), "tongue": (0.26, 1.3)}
 """How deep behind its own front each part lies in the dark, in face widths, and how suddenly."""
+_WIDE_OPEN: Final = 0.07
+"""A mouth open so far, as a share of the face's height, shows lower teeth too."""
+_DIMPLE: Final = 0.012
+"""Radius of the dimple at the corners of closed lips, as a share of the face's height."""
+_CORNER_REACH: Final = 0.05
+_CORNER_DARK: Final = 0.86
+"""How far past an open mouth's corners its dark may run, as a share of the face's height, and how dark that
+is against what lies around it."""
 _TINT: Final = 0.7
 """How much of the tint of the whites of the eyes the light has; the rest is their own."""
+_WHITE_HUE: Final = 0.85
+"""How colourful the whites of eyes are at most, as a share of the skin's own colourfulness."""
 _LIT_WHITE: Final = 235.0
 _PARTED_RIM: Final = 0.03
 _CLOSED_RIM: Final = 0.021
@@ -120,10 +130,10 @@ def _paint(
     # Dark skin is not dim light, nor is a warm one warm light: the whites of the eyes tell the two apart.
     white = _eye_white(picture, points)
     light = float(np.clip(max(skin.max() / _LIT, white.max() / _LIT_WHITE), 0.35, 1.05))
-    tint = 1 + _TINT * (white / max(white.mean(), 1.0) - 1)
+    tint = 1 + _TINT * _hue_of_light(white, skin)
     saturation = float(np.clip((skin.max() - skin.min()) / max(skin.max(), 1.0) / 0.22, 0, 1))
     base = {
-        "teeth": _teeth_colour(picture, photo_teeth, _TEETH * tint * light),
+        "teeth": _teeth_colour(picture, photo_teeth, _no_lighter(_TEETH * tint * light, skin, white)),
         "gum": _GUM * tint * light,
         "tongue": _TONGUE * tint * light,
     }
@@ -144,6 +154,22 @@ def _paint(
     paint = paint.mean(axis=1, keepdims=True) * (1 - saturation) + paint * saturation
     cavity = cavity.mean() * (1 - saturation) + cavity * saturation
     return paint.astype(np.float32), cavity.astype(np.float32)
+
+
+def _hue_of_light(white: Floats, skin: Floats) -> Floats:
+    """By how much the light is redder, greener and bluer than grey, as shares, from the whites of the eyes.
+
+    In a small face lids and lashes stain what is found of them, so they count as no more colourful than
+    a share of the skin.
+    """
+    hue: Floats = white / max(white.mean(), 1.0) - 1
+    colourful = float(np.linalg.norm(skin / max(skin.mean(), 1.0) - 1))
+    return hue * min(1.0, _WHITE_HUE * colourful / max(float(np.linalg.norm(hue)), 1e-6))
+
+
+def _no_lighter(teeth: Floats, skin: Floats, white: Floats) -> Floats:
+    """Darken teeth to the lightest of skin and eyes: what outshines both looks lit from within."""
+    return teeth * min(1.0, float(max(skin.max(), white.max(), 60.0) / teeth.max()))
 
 
 def _skin(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> Floats:
@@ -202,19 +228,33 @@ def _photo_teeth(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> NDA
     bright = float(np.percentile(value[inside], 85))
     pale = picture.min(axis=2) > 0.55 * value
     tooth = inside & pale & (value > max(0.6 * bright, 70.0))
-    y, x = np.nonzero(tooth)
-    top = np.interp(x, points[INNER_LIPS_TOP, 0], points[INNER_LIPS_TOP, 1])
-    bottom = np.interp(x, points[INNER_LIPS_BOTTOM, 0], points[INNER_LIPS_BOTTOM, 1])
-    tall = np.maximum(bottom - top, 1e-3)
-    # A mouth wide open shows lower teeth too: those move with the jaw.
-    height = float(np.ptp(points[:468, 1]))
-    lower = (tall > 0.07 * height) & (y > top + 0.6 * tall)
-    tooth[y[lower], x[lower]] = False
+    tooth &= _first_run(tooth, points)
     mask = cv2.morphologyEx(tooth.astype(np.uint8) * 255, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     if cv2.countNonZero(mask) < 40:
         return np.zeros(picture.shape[:2], np.uint8)
     return np.asarray(mask, np.uint8)
+
+
+def _first_run(tooth: NDArray[np.bool_], points: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Keep what hangs from the upper lip, without a gap: lower teeth, which move with the jaw, come later.
+
+    bool[H, W] in and out. Teeth begin in the upper third of the opening and end at the first two dark pixels,
+    and in a mouth open wide in its upper part.
+    """
+    kept = np.zeros_like(tooth)
+    wide = _WIDE_OPEN * float(np.ptp(points[:468, 1]))
+    top, bottom = points[list(INNER_LIPS_TOP), :2], points[list(INNER_LIPS_BOTTOM), :2]
+    for x in np.flatnonzero(tooth.any(axis=0)):
+        rows = np.flatnonzero(tooth[:, x])
+        above, below = np.interp(x, top[:, 0], top[:, 1]), np.interp(x, bottom[:, 0], bottom[:, 1])
+        if rows[0] > 0.7 * above + 0.3 * below + 2:
+            continue
+        if below - above > wide:
+            rows = rows[rows <= 0.4 * above + 0.6 * below]
+        gaps = np.flatnonzero(np.diff(rows) > 2)
+        kept[rows[: gaps[0] + 1] if len(gaps) else rows, x] = True
+    return kept
 
 
 def _teeth_edge(teeth: NDArray[np.uint8], points: NDArray[np.float32]) -> float | None:
@@ -251,17 +291,52 @@ def bare_lips(
     mask = _between_lips(points, picture.shape[:2], grow, 0)
     line = points[INNER_LIPS_TOP + INNER_LIPS_BOTTOM[-2:0:-1], :2]
     if not parted:
+        # The line between closed lips runs on past their inner corners, to a dimple at the outer ones.
+        ends = points[[OUTER_LIPS[0], OUTER_LIPS[10]], :2]
         middle = (points[INNER_LIPS_TOP, :2] + points[INNER_LIPS_BOTTOM, :2]) / 2
+        middle = np.concatenate([ends[:1], middle, ends[1:]])
+        for x, y in np.round(ends).astype(int):
+            cv2.circle(mask, (int(x), int(y)), max(2, round(_DIMPLE * height)), 255, -1)
         cv2.polylines(mask, [np.round(middle * 8).astype(np.int32)], False, 255, grow, cv2.LINE_8, 3)
     else:
         # The dark of the cheek's inside reaches beyond the corners that landmarks see.
         for corner in (points[INNER_LIPS_TOP[0], :2], points[INNER_LIPS_TOP[-1], :2]):
             centre = (round(float(corner[0])), round(float(corner[1])))
             cv2.circle(mask, centre, max(2, round(0.018 * height)), 255, -1)
+        mask |= _dark_corners(picture, points, mask, height)
     margin = 0.06 * height
     low = np.floor(line.min(axis=0) - margin).astype(int).clip(0)
     high = np.ceil(line.max(axis=0) + margin).astype(int).clip(None, picture.shape[1::-1])
     box = picture[low[1] : high[1], low[0] : high[0]]
     hole = mask[low[1] : high[1], low[0] : high[0]]
-    filled = cv2.inpaint(box, hole, 3, cv2.INPAINT_TELEA)
-    return np.asarray(filled, np.uint8), low.astype(np.int64)
+    return _fill(box, hole), low.astype(np.int64)
+
+
+def _fill(picture: NDArray[np.uint8], hole: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Spread what lies round a hole into it, and wipe out the speckled seam that inpainting leaves."""
+    filled = cv2.inpaint(picture, hole, 3, cv2.INPAINT_TELEA)
+    seam = cv2.morphologyEx(hole, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    smooth = cv2.medianBlur(filled, 5)
+    filled[seam] = smooth[seam]
+    soft = cv2.GaussianBlur(filled, (0, 0), 1.0)
+    inside = cv2.erode(hole, np.ones((3, 3), np.uint8)) > 0
+    filled[inside] = soft[inside]
+    return np.asarray(filled, np.uint8)
+
+
+def _dark_corners(
+    picture: NDArray[np.uint8], points: NDArray[np.float32], mouth: NDArray[np.uint8], height: float
+) -> NDArray[np.uint8]:
+    """Mark the dark that runs on from an open mouth past its corners, into the creases of a smile."""
+    near: NDArray[Any] = np.zeros_like(mouth)
+    for corner in (points[OUTER_LIPS[0], :2], points[OUTER_LIPS[10], :2]):
+        centre = (round(float(corner[0])), round(float(corner[1])))
+        cv2.circle(near, centre, max(3, round(_CORNER_REACH * height)), 255, -1)
+    value = picture.max(axis=2).astype(np.float32)
+    # Against the skin round about: a face half in the shade has a dark and a light corner.
+    around = cv2.blur(value, (2 * round(0.05 * height) + 1,) * 2)
+    dark = ((value < _CORNER_DARK * around) & (near > 0)).astype(np.uint8) * 255
+    joined = cv2.morphologyEx(dark | mouth, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    _, label = cv2.connectedComponents(joined)
+    own = np.isin(label, np.unique(label[mouth > 0])) & (dark > 0)
+    return np.asarray(cv2.dilate(own.astype(np.uint8) * 255, np.ones((3, 3), np.uint8)), np.uint8)
