@@ -8,13 +8,23 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 
-_CLEAN: Final = 0.012
+_CLEAN: Final = 0.018
 """Background this near to the person still carries something of them; as a share of the picture's height."""
 _SMOOTHING: Final = 0.012
 """How far apart two places must be for their mirrors to be independent; as a share of the height."""
 _CONTINUED: Final = 0.2
 """The mirrored background fades out this far behind the person's outline, as a share of the height: no turn
 of the head uncovers more."""
+
+_HALO: Final = 28.0
+"""Up to so many grey levels, what the photo shows differently just outside the outline is the person's own
+shine or shadow (or what a camera, a brush or a codec made of it) and goes along with them."""
+
+_UNLIKE: Final = 128.0
+"""The person's colours at the outline may be so many grey levels lighter than expected."""
+
+_GRAINS: Final = 2.0
+"""Differences from the background expected that are no more than so many deviations of its texture are that."""
 
 _CONTRAST: Final = 40.0
 """Colours closer together than this, in grey levels, hardly tell person and background apart."""
@@ -41,45 +51,60 @@ def take_apart(picture: Picture, matte: NDArray[np.uint8]) -> tuple[NDArray[np.u
     own = cv2.erode((matte == 255).astype(np.uint8), brush)
     front = _pull_push(picture.astype(np.float32), own.astype(np.float32))
     # Far from the outline, what looks like the person may be the background's own.
-    near = cv2.dilate((matte > 127).astype(np.uint8), brush, iterations=2) > 0
-    alpha = np.where(near, np.maximum(matte, _least_alpha(picture, front, behind)), matte).astype(np.uint8)
-    backdrop = _share_out(picture, alpha, front, behind)
+    outside = cv2.distanceTransform((matte <= 127).astype(np.uint8), cv2.DIST_L2, 5)
+    near = np.clip(2 - outside / reach, 0, 1)
+    grain = max(_GRAINS * _grain(picture, bare, _SMOOTHING * height), 1.0)
+    least = np.maximum(near * _least_alpha(picture, front, behind, grain), near > 0)
+    alpha = np.maximum(matte, np.ceil(least)).astype(np.uint8)
+    backdrop = _share_out(picture, alpha, front, behind, _HALO * near)
     backdrop[alpha == 0] = 0
     return alpha, backdrop
 
 
+def _grain(picture: Picture, bare: NDArray[np.uint8], spread: float) -> float:
+    """Return the deviation, in grey levels, of the background's texture from its large forms."""
+    detail = picture.astype(np.float32) - cv2.GaussianBlur(picture, (0, 0), spread)
+    return float(1.48 * np.median(np.abs(detail[bare > 0])))
+
+
 def _least_alpha(
-    picture: Picture, front: NDArray[np.float32], behind: NDArray[np.float32]
+    picture: Picture, front: NDArray[np.float32], behind: NDArray[np.float32], grain: float
 ) -> NDArray[np.float32]:
     """Return the least alpha, 0..255, that explains the photo: no trace of the person may stay behind.
 
     The person hides what would be lighter than the photo; and where person and background differ in colour,
-    alpha is at least the photo's place on the line between the two.
+    alpha is at least the photo's place on the line between the two. Differences up to `grain` tell nothing,
+    those from twice that on all.
     """
-    hides = 1 - (picture / np.maximum(behind, 1)).min(axis=2)
+    darker = behind - picture
+    hides = (np.clip(darker / grain - 1, 0, 1) * darker / np.maximum(behind, 1)).max(axis=2)
     line = front - behind
-    length = (line * line).sum(axis=2)
-    placed = ((picture - behind) * line).sum(axis=2) / (length + _CONTRAST**2)
+    length = np.sqrt((line * line).sum(axis=2)) + 1e-3
+    along = ((picture - behind) * line).sum(axis=2) / length
+    placed = np.clip(along / grain - 1, 0, 1) * along * length / (length * length + _CONTRAST**2)
     return np.asarray(np.ceil(255 * np.clip(np.maximum(hides, placed), 0, 1)), np.float32)
 
 
 def _share_out(
-    picture: Picture, alpha: NDArray[np.uint8], front: NDArray[np.float32], behind: NDArray[np.float32]
+    picture: Picture,
+    alpha: NDArray[np.uint8],
+    front: NDArray[np.float32],
+    behind: NDArray[np.float32],
+    halo: NDArray[np.floating],
 ) -> Picture:
     """Return the background that, with some colours of the person, adds up to the photo.
 
-    front, behind: float32[H, W, 3], what the two are expected to look like. What the photo differs by from
-    their mixture goes to the two as each shows, by least squares.
+    front, behind: float32[H, W, 3], what the two are expected to look like. The background is as expected
+    wherever the person's colours can make up the rest: not negative, nor much lighter than expected and
+    their halo [H, W].
     """
     share = alpha.astype(np.float32)[..., None] * np.float32(1 / 255)
-    through = 1 - share
-    differs = picture - share * front - through * behind
-    guess = behind + differs * through / (share * share + through * through)
-    # The person's colours must lie in 0..255 as well.
-    least = np.maximum(through, 1 / 255)
-    lightest = np.where(through > 0, (picture + 0.5) / least, 255)
-    darkest = np.where(through > 0, (picture - 255 * share - 0.5) / least, 0)
-    return np.asarray(np.clip(np.round(np.clip(guess, darkest, lightest)), 0, 255), np.uint8)
+    through = np.maximum(1 - share, 1 / 255)
+    brightest = share * np.minimum(front + _UNLIKE, 255) + halo[..., None]
+    darkest, lightest = (picture - brightest - 0.5) / through, (picture + 0.5) / through
+    hidden = (alpha == 255)[..., None]
+    filled = np.where(hidden, behind, np.clip(behind, darkest, lightest))
+    return np.asarray(np.clip(np.round(filled), 0, 255), np.uint8)
 
 
 def _pull_push(colour: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -37,7 +37,7 @@ _NECK_WIDTH: Final = (0.40, 0.75)
 """Distances from that axis, in the head model, between which the one passes into the other."""
 _SHOULDERS: Final = 0.10
 """How much of the head's turn shoulders follow."""
-_STEEPEST: Final = 1.6
+_STEEPEST: Final = 1.15
 """Depth may change by so many pixels a pixel: steeper, and the grid folds over itself when the head turns."""
 _SMOOTHER: Final = (8.0, 15.0, 30.0)
 """Depth beyond the head is blurred by so many such pixels, the wider the further off."""

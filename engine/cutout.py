@@ -15,6 +15,8 @@ Picture = NDArray[np.uint8]
 
 _CROWN: Final = 0.62
 """Radius of the round that completes a head which the picture's upper border cuts, in face widths."""
+_SOFT: Final = 0.05
+"""How wide the soft edge of that round is, as a share of its radius."""
 
 
 def background_of(portrait: Portrait) -> Picture:
@@ -60,6 +62,6 @@ def _continue_matte(matte: NDArray[np.uint8], margin: int, crown: float) -> NDAr
         # The cut is a chord of the round: how far each of its pixels lies from the middle.
         away = np.maximum(half - np.minimum(columns - columns[0], columns[-1] - columns), 0)
         rise = np.sqrt(crown**2 - away**2) - np.sqrt(crown**2 - half**2)
-        above[:, columns] = np.clip(255 * (rise - up + 1), 0, 255)
+        above[:, columns] = np.clip(255 * ((rise - up) / (_SOFT * crown) + 0.5), 0, 255)
     wide[:margin] = np.minimum(wide[margin], above).astype(np.uint8)
     return wide

@@ -27,17 +27,21 @@ from mien.kernels.edges import soften_jumps, spread_map
 from mien.kernels.lattice import fill_map, invert_grid, lattice_for, sample_moved
 from mien.kernels.raster import raster_texture
 
-ROTATION_LIMITS: Final = np.deg2rad(np.array([11.0, 16.0, 14.0], np.float32))
+ROTATION_LIMITS: Final = np.deg2rad(np.array([15.0, 20.0, 15.0], np.float32))
 """Pitch, yaw and roll go no further than this either way, in radians: past it one photo does not suffice."""
+
+_FURTHEST_TURN: Final = 1.2
+"""Pitch and yaw, as shares of their limits, are the legs of a right triangle whose longest side is at most
+this: with both at their limits, hair at the far side of the head would fold over itself."""
 
 TRANSLATION_LIMITS: Final = np.array([0.12, 0.12, 0.25], np.float32)
 """In face widths: the picture's border stays where it is, so the head must stay within it."""
 
 GAZE_LIMITS: Final = np.deg2rad(np.array([22.0, 16.0], np.float32))
 
-ROTATION_GAIN: Final = np.array([1.35, 1.35, 1.0], np.float32)
-"""Pitch, yaw, roll. A face fitted to the frames drawn turns by 0.65 of pitch, 0.68 of yaw and all of roll:
-the rim that is tied to the background takes the rest. This gives most of it back."""
+ROTATION_GAIN: Final = np.array([1.25, 1.3, 1.0], np.float32)
+"""Pitch, yaw, roll. A face fitted to frames drawn without it turns by about 0.65 of pitch, 0.7 of yaw and all
+of roll. All of it given back would ask of a photo what it does not show of the far cheek and the crown."""
 
 CAMERA_DISTANCE: Final = 4.0
 """Of the viewer, in face widths: how much nearer a head looks when it comes towards the viewer."""
@@ -241,7 +245,10 @@ def _clamp(motion: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return motion within its ranges; what is not a number counts as zero."""
     kept = np.nan_to_num(motion.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
     kept[SHAPE_SLICE] = np.clip(kept[SHAPE_SLICE], 0, 1)
-    kept[ROTATION_SLICE] = np.clip(kept[ROTATION_SLICE], -ROTATION_LIMITS, ROTATION_LIMITS)
+    rotation = np.clip(kept[ROTATION_SLICE], -ROTATION_LIMITS, ROTATION_LIMITS)
+    far = float(np.linalg.norm(rotation[:2] / ROTATION_LIMITS[:2]))
+    rotation[:2] *= min(1.0, _FURTHEST_TURN / max(far, 1e-6))
+    kept[ROTATION_SLICE] = rotation
     kept[TRANSLATION_SLICE] = np.clip(kept[TRANSLATION_SLICE], -TRANSLATION_LIMITS, TRANSLATION_LIMITS)
     kept[GAZE_SLICE] = np.clip(kept[GAZE_SLICE], -GAZE_LIMITS, GAZE_LIMITS)
     return kept
