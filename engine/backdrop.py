@@ -24,7 +24,7 @@ _UNLIKE: Final = 128.0
 """The person's colours at the outline may be so many grey levels lighter than expected."""
 
 _GRAINS: Final = 2.0
-"""Differences from the background expected that are no more than so many deviations of its texture are that."""
+"""Differences from the expected background up to so many deviations of its texture are texture."""
 
 _CONTRAST: Final = 40.0
 """Colours closer together than this, in grey levels, hardly tell person and background apart."""

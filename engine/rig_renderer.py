@@ -22,6 +22,7 @@ from mien.engine.mouth_drawing import MouthDrawing
 from mien.engine.placement import Box, Frame, Placement, bounds, ease
 from mien.engine.portrait import NEUTRALISER, Portrait
 from mien.engine.scaling import scale_portrait
+from mien.engine.scenery import Scenery
 from mien.kernels.blend import blend, turn
 from mien.kernels.edges import soften_jumps, spread_map
 from mien.kernels.lattice import fill_map, invert_grid, lattice_for, sample_moved
@@ -78,12 +79,15 @@ class RigRenderer:
     elsewhere it is sampled once, with skin's places from the face's triangles and all others' from the grid.
     """
 
-    def __init__(self, portrait: Portrait, *, size: Size | None = None) -> None:
+    def __init__(
+        self, portrait: Portrait, *, size: Size | None = None, scenery: Scenery | None = None
+    ) -> None:
         """Get ready to draw pictures of this width and height; by default the portrait's own.
 
         A picture of another size is drawn at that size: geometry and photo are scaled here, once. One of
         another shape shows what `shown_window` chooses of the portrait. Raises ConfigError for a size that is
-        impossible or LARGEST_ENLARGEMENT times what the portrait has.
+        impossible or LARGEST_ENLARGEMENT times what the portrait has. scenery: stands behind the person in
+        place of the photo's own background; ConfigError where the portrait has no person cut out.
         """
         self._size = portrait.size if size is None else size
         check_size(self._size)
@@ -96,6 +100,9 @@ class RigRenderer:
         margin = round(_PAST_BORDER * max(width, height))
         self._ground = background_of(portrait)
         self._source = cut_out(portrait, self._ground, margin)
+        self._rest = portrait.picture
+        if scenery is not None:
+            self._ground, self._rest = _replace_background(portrait, scenery, self._source, margin)
         photo = self._source[margin:-margin, margin:-margin, :3]
         self._grid = _Grid(portrait)
         self._canvas = np.zeros_like(portrait.picture)
@@ -124,7 +131,7 @@ class RigRenderer:
         return self._draw(_clamp(motion))
 
     def _draw(self, motion: NDArray[np.float32]) -> Frame:
-        portrait, placement = self._portrait, self._placement
+        placement = self._placement
         parted = self._move(motion)
         self._grid.follow(placement.positions)
         boxes = self._draw_skin_map()
@@ -134,7 +141,7 @@ class RigRenderer:
         picture = self._canvas
         sample_moved(
             *(self._source, self._grid.lattice, self._grid.step, self._map_x, self._map_y, self._skin),
-            *(self._ground, portrait.picture, self._window, picture),
+            *(self._ground, self._rest, self._window, picture),
         )
         self._soften(picture)
         self._mouth.shade_lip_line(picture, placement)
@@ -209,6 +216,22 @@ class _Grid:
         """Take the lattice from where all vertices lie."""
         moved = positions[self._run, :2] - self._rest
         invert_grid(moved.reshape(self._shape), self._layout, self.lattice, self.step)
+
+
+def _replace_background(
+    portrait: Portrait, scenery: Scenery, source: Frame, margin: int
+) -> tuple[Frame, Frame]:
+    """Return the new background, and the picture at rest before it, uint8[H, W, 3] each."""
+    if not portrait.has_backdrop:
+        raise ConfigError(
+            f"The portrait {portrait.name} was prepared without telling the person from the background.",
+            remedy="Fetch the person finder with `mien fetch`, then prepare the photo again: mien prepare "
+            "PHOTO OUT",
+        )
+    ground = scenery.draw(background_of(portrait))
+    person = source[margin:-margin, margin:-margin].astype(np.int32)
+    shown = ((255 - person[..., 3:]) * ground + 127) // 255
+    return ground, np.minimum(person[..., :3] + shown, 255).astype(np.uint8)
 
 
 def _at_size(portrait: Portrait, size: Size) -> tuple[Portrait, Box]:

@@ -16,6 +16,7 @@ from mien.engine.matte import PersonSegmenter
 from mien.engine.performer import Performer
 from mien.engine.portrait import Portrait
 from mien.engine.renderer import Renderer, Subject, open_renderer
+from mien.engine.scenery import Scenery
 from mien.web.dubbing import footage_of_video
 from mien.web.model_store import FACE_FINDER, PERSON_FINDER, find_model, model_path
 from mien.web.studio import make_portrait
@@ -96,10 +97,17 @@ def open_segmenter(progress: Progress | None = None) -> PersonSegmenter | None:
 
 
 def open_animator(
-    portrait: Subject, *, size: Size, style: Style, mouth_gain: float = 1.0, seed: int
+    portrait: Subject,
+    *,
+    size: Size,
+    style: Style,
+    mouth_gain: float = 1.0,
+    seed: int,
+    scenery: Scenery | None = None,
 ) -> Animator:
     """Make the face that a session or a film is drawn with."""
-    return animate(open_renderer(portrait, size=size), style=style, mouth_gain=mouth_gain, seed=seed)
+    renderer = open_renderer(portrait, size=size, scenery=scenery)
+    return animate(renderer, style=style, mouth_gain=mouth_gain, seed=seed)
 
 
 def animate(renderer: Renderer, *, style: Style, mouth_gain: float = 1.0, seed: int) -> Animator:

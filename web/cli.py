@@ -92,6 +92,14 @@ MouthGainOption = Annotated[
 SizeOption = Annotated[
     str, typer.Option(metavar="WxH", help="Width and height of the picture in pixels, such as 1080x1920.")
 ]
+BackgroundOption = Annotated[
+    str,
+    typer.Option(
+        metavar="BACKGROUND",
+        help='What stands behind the person: "photo" (their own), "blur", a colour such as "#2a6f4e", or the '
+        "path of a picture.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same film.")]
 CodecOption = Annotated[
     Codec, typer.Option(help="vp9 and av1 are free; h264 plays everywhere, by x264, which is GPL.")
@@ -145,6 +153,7 @@ def serve(
         list[str] | None, typer.Option(help="Another site whose pages may use this server; may be repeated.")
     ] = None,
     size: SizeOption = "512x512",
+    background: BackgroundOption = "photo",
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve the page: open it, speak, and a portrait speaks with you."""
@@ -157,6 +166,7 @@ def serve(
         sessions=sessions,
         origins=tuple(allow_origin or ()),
         size=parse_size(size),
+        background=background,
         open_page=open_page,
     )
     host_page(config, output)
@@ -174,6 +184,7 @@ def render(
     intensity: IntensityOption = 1.0,
     mouth_gain: MouthGainOption = 1.0,
     size: SizeOption = "512x512",
+    background: BackgroundOption = "photo",
     codec: CodecOption = Codec.VP9,
     crf: CrfOption = None,
     seed: SeedOption = 0,
@@ -183,7 +194,8 @@ def render(
 
     config = FilmConfig(codec=codec, crf=crf)
     seconds = speech_seconds(speech)
-    animator = _open_animator(portrait, face, parse_size(size), Style(emotion, intensity), mouth_gain, seed)
+    style = Style(emotion, intensity)
+    animator = _open_animator(portrait, face, parse_size(size), style, mouth_gain, seed, background)
     _film(read_speech(speech), animator, out, config, seconds)
 
 
@@ -197,6 +209,7 @@ def say(
     intensity: IntensityOption = 1.0,
     mouth_gain: MouthGainOption = 1.0,
     size: SizeOption = "512x512",
+    background: BackgroundOption = "photo",
     codec: CodecOption = Codec.VP9,
     crf: CrfOption = None,
     seed: SeedOption = 0,
@@ -208,7 +221,8 @@ def say(
     config = FilmConfig(codec=codec, crf=crf)
     text = check_text(text)
     synthesizer = HibariSynthesizer()
-    animator = _open_animator(portrait, face, parse_size(size), Style(emotion, intensity), mouth_gain, seed)
+    style = Style(emotion, intensity)
+    animator = _open_animator(portrait, face, parse_size(size), style, mouth_gain, seed, background)
     _film(voice_frames(synthesizer.stream(text), synthesizer.sample_rate), animator, out, config, None)
 
 
@@ -327,13 +341,21 @@ def fetch() -> None:
 
 
 def _open_animator(
-    portrait: str, face: int | None, size: Size, style: Style, mouth_gain: float, seed: int
+    portrait: str,
+    face: int | None,
+    size: Size,
+    style: Style,
+    mouth_gain: float,
+    seed: int,
+    background: str,
 ) -> Any:
+    from mien.engine.scenery import parse_scenery
     from mien.web.casting import find_portrait, open_animator
 
+    scenery = parse_scenery(background)
     with _busy("Opening the portrait") as progress:
         found = find_portrait(portrait, face=face, size=size, progress=progress)
-        return open_animator(found, size=size, style=style, mouth_gain=mouth_gain, seed=seed)
+        return open_animator(found, size=size, style=style, mouth_gain=mouth_gain, seed=seed, scenery=scenery)
 
 
 def _save(portrait: Portrait, path: Path) -> None:

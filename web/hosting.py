@@ -24,6 +24,8 @@ from mien.engine.emotion import Style
 from mien.engine.errors import BackendUnavailable
 from mien.engine.framing import DEFAULT_SIZE, Size
 from mien.engine.landmarks import FaceLandmarker
+from mien.engine.portrait import Portrait
+from mien.engine.scenery import Scenery, parse_scenery
 from mien.engine.timebase import SAMPLE_RATE
 from mien.streaming.lobby import Lobby
 from mien.streaming.session import SessionSettings
@@ -58,6 +60,9 @@ class ServeConfig:
     size: Size = DEFAULT_SIZE
     """Width and height of the pictures, in pixels."""
 
+    background: str = "photo"
+    """What stands behind people, as parse_scenery knows it. Clips keep their own."""
+
     sessions: int | None = None
     """Sessions at a time; None takes what the cores hold."""
 
@@ -68,10 +73,13 @@ class ServeConfig:
 def host_page(config: ServeConfig, console: Console) -> None:
     """Serve until SIGINT or SIGTERM comes. Raises CannotListen, and AssetError where something is missing."""
     cv2.setNumThreads(1)  # sessions share the cores among them; one picture is not split over several
+    scenery = parse_scenery(config.background)
     with bind(config.host, config.port) as listener:
         shelf, studio, synthesizer = _prepare(config, console)
         lobby = Lobby(
-            lambda settings: _face(shelf, settings), config.sessions or sessions_for_cores(), synthesizer
+            lambda settings: _face(shelf, settings, scenery),
+            config.sessions or sessions_for_cores(),
+            synthesizer,
         )
         door = DoorConfig(hosts=_hosts(config.host), origins=config.origins)
         server = uvicorn.Server(
@@ -99,13 +107,15 @@ def sessions_for_cores() -> int:
     return max(1, available_cores() // 2)
 
 
-def _face(shelf: PortraitShelf, settings: SessionSettings) -> Animator:
+def _face(shelf: PortraitShelf, settings: SessionSettings, scenery: Scenery | None) -> Animator:
+    subject = shelf.open(settings.portrait)
     return open_animator(
-        shelf.open(settings.portrait),
+        subject,
         size=settings.size or shelf.size,
         style=settings.style,
         mouth_gain=settings.mouth_gain,
         seed=secrets.randbits(32),
+        scenery=scenery if isinstance(subject, Portrait) else None,
     )
 
 
