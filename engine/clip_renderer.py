@@ -164,7 +164,8 @@ class ClipRenderer:
         new = self._moved.copy()
         share = clip.reach[:, None]
         new[: self._face] = own[: self._face] + share * (new[: self._face] - own[: self._face])
-        new[: self._face, :2] = self._skirt.tie(own[: self._face, :2], new[: self._face, :2])
+        self._skirt.tie(own[: self._face])
+        self._skirt.tie(new[: self._face])
         return own, new
 
     def _lay_out(self, frame: int, own: Places, new: Places) -> _Layout:

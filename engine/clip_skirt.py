@@ -59,34 +59,35 @@ class Skirt:
         self._triangles: NDArray[np.int32] = np.concatenate(
             [np.stack([a, b, c], axis=1), np.stack([b, d, c], axis=1)]
         )
-        vertices = portrait.vertices[:face, :2].astype(np.float64)
+        self._rest = portrait.vertices[:face, :2]
+        vertices = self._rest.astype(np.float64)
         self._rim = (1 - smoothstep(_inside(outline, vertices) / (_RIM * scale))).astype(np.float32)
         self._rim *= smoothstep((vertices[:, 1] - low[1]) / (0.1 * scale)).astype(np.float32)
         self._tied = np.flatnonzero(self._rim > 0)
         self._corners, self._shares = self._bilinear(vertices[self._tied], rows)
+        depth = (self._places[self._corners, 2] * self._shares).sum(axis=1)
+        self._on_grid = np.column_stack([self._rest[self._tied], depth])
 
-    def tie(self, own: NDArray[np.float32], new: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return new, float32[face vertices, 2], with the face's rim moved as the grid beside it is."""
-        grid = self._spread(new - own)
-        tied = new.copy()
-        amount = self._rim[self._tied, None]
-        moved = (grid[self._corners] * self._shares[..., None]).sum(axis=1)
+    def tie(self, face: NDArray[np.float32]) -> None:
+        """Lay the rim of the face, float32[face vertices, 3], on the grid beside it, in place; depth too."""
         rim = self._tied
-        tied[rim] += amount * (own[rim] + moved - new[rim])
-        return tied
+        grid = self._spread(face[:, :2] - self._rest)
+        carried = self._on_grid.copy()
+        carried[:, :2] += (grid[self._corners] * self._shares[..., None]).sum(axis=1)
+        face[rim] += self._rim[rim, None] * (carried - face[rim])
 
     def move(
         self, own: NDArray[np.float32], new: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
-        """Return the grid at rest and moved along with the face, float32[grid, 3] each, and what moved.
+        """Carry the face's movements on: return the grid as the video has it, as it is to be, and what moves.
 
-        The last are those of its triangles that are not where they were, int32[triangles, 3].
+        The first two are float32[grid, 3], the last those triangles that differ, int32[triangles, 3].
         """
-        step = self._spread(new[:, :2] - own[:, :2])
-        moved = self._places.copy()
-        moved[:, :2] += step
-        stirred = np.abs(step).max(axis=1) > _STILL
-        return self._places.copy(), moved, self._triangles[stirred[self._triangles].any(axis=1)]
+        places, moved = self._places.copy(), self._places.copy()
+        places[:, :2] += self._spread(own[:, :2] - self._rest)
+        moved[:, :2] += self._spread(new[:, :2] - self._rest)
+        stirred = np.abs(moved - places).max(axis=1) > _STILL
+        return places, moved, self._triangles[stirred[self._triangles].any(axis=1)]
 
     def _spread(self, moved: NDArray[np.float32]) -> NDArray[np.float32]:
         spread = (moved[self._near] * self._weight[..., None]).sum(axis=1)

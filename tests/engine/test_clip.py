@@ -12,12 +12,22 @@ from synthetic_face import DARK, LIP
 
 from mien.engine.clip import Clip, calmest_frame, lower_face, mouth_tones, prepare_clip
 from mien.engine.clip_renderer import ClipRenderer, there_and_back
+from mien.engine.clip_skirt import Skirt
 from mien.engine.clip_track import FaceTrack, smooth, track_face
 from mien.engine.errors import ConfigError, NoFace, PhotoError
-from mien.engine.face_points import CHIN, EYES, INNER_LIPS_BOTTOM, INNER_LIPS_TOP, OUTER_LIPS, SUBNASALE
+from mien.engine.face_points import (
+    CHIN,
+    EYES,
+    FACE_OVAL,
+    INNER_LIPS_BOTTOM,
+    INNER_LIPS_TOP,
+    OUTER_LIPS,
+    SUBNASALE,
+)
 from mien.engine.footage import prepare_footage
 from mien.engine.landmarks import FaceLandmarks
 from mien.engine.motion import CHANNELS, INDEX
+from mien.engine.portrait import Portrait
 from mien.engine.renderer import open_renderer
 
 
@@ -114,6 +124,37 @@ def test_all_but_the_lower_face_stays_bit_for_bit(renderer: ClipRenderer, talker
         face = slice(int(points[:468, 0].min()) - 2, int(points[:468, 0].max()) + 3)
         changed[:, face] = False
         assert not changed.any()
+
+
+def test_the_face_ends_where_the_picture_beside_it_begins(clip: Clip) -> None:
+    """The rim lies on the grid in all three dimensions: a seam would show as a line along the jaw."""
+    portrait, skirt = clip.portrait, Skirt(clip.portrait)
+    rest = portrait.vertices[: portrait.runs[1]]
+    own, new = rest.copy(), rest.copy()
+    own[:, :2] += 6 * np.sin(rest[:, :2] / 40)
+    new[:, 1:] += np.clip(0.3 * (rest[:, 1:2] - rest[:, 1].mean()), 0, 12)
+    for face in (own, new):
+        skirt.tie(face)
+    places = skirt.move(rest, rest)[0]
+    moved = skirt.move(own, new)[:2]
+    step = places[1, 0] - places[0, 0]
+    columns = int((np.diff(places[:, 1]) > step / 2).argmax()) + 1
+    low = np.round(points_of(portrait, FACE_OVAL)[:, 1].max())
+    rim = np.unique(portrait.face_triangles)
+    rim = rim[(rest[rim, 1] > low - 1.5) & (rest[rim, 1] < low + 1.5)]
+    assert len(rim) >= 3
+    for face, grid in ((own, moved[0]), (new, moved[1])):
+        for vertex in rim:
+            column, row = (rest[vertex, :2] - places[0, :2]) / step
+            first = int(row) * columns + int(column)
+            s, t = column % 1, row % 1
+            upper = (1 - s) * grid[first] + s * grid[first + 1]
+            lower = (1 - s) * grid[first + columns] + s * grid[first + columns + 1]
+            np.testing.assert_allclose(face[vertex], (1 - t) * upper + t * lower, atol=0.3)
+
+
+def points_of(portrait: Portrait, run: tuple[int, ...]) -> NDArray[np.float32]:
+    return portrait.landmarks[list(run), :2]
 
 
 def test_a_picture_belongs_to_its_caller(renderer: ClipRenderer, talker: SyntheticClip) -> None:
