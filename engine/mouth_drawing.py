@@ -82,7 +82,8 @@ class MouthDrawing:
         left, top, width, height = cv2.boundingRect(opened)
         if width * height == 0 or cv2.countNonZero(opened) < 6:
             return
-        margin = 8
+        # Room for the lips' rim to fade out.
+        margin = FINE * (2 + round(3 * _RIM_REACH * self._portrait.scale))
         left, top = max(left - margin, 0) & ~1, max(top - margin, 0) & ~1
         right = min(left + width + 2 * margin + 2, opened.shape[1]) & ~1
         bottom = min(top + height + 2 * margin + 2, opened.shape[0]) & ~1

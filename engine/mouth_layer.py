@@ -20,6 +20,8 @@ _TEETH_LOWERED: Final = 0.008
 """Upper teeth sit so much lower than the head model's, in face widths: speaking mouths show their edge."""
 _LOWER_TEETH: Final = 0.86
 """Lower teeth lie in the shadow of the upper ones."""
+_TONGUE_SIDES: Final = 0.85
+"""How much of its light the tongue loses towards its sides."""
 _DEEP: Final = 1.3
 """What lies deep is so much lighter than the throat."""
 _DEPTHS: Final = {"teeth": (0.20, 1.25), "gum": (0.24, 1.6), "tongue": (0.26, 1.3)}
@@ -147,6 +149,10 @@ def _paint(
         depth = model[own, 2] - model[own, 2].min()
         reach, power = _DEPTHS[kind]
         lit = np.clip(1 - depth / reach, 0, 1)[:, None] ** power
+        if name == "tongue":
+            # Its sides turn down into the dark: a head in half profile shows one of them.
+            aside = np.abs(head.vertices[part, 0])
+            lit = lit * (1 - _TONGUE_SIDES * (aside / aside.max()) ** 3)[:, None]
         shade = head.shade[part] * (_LOWER_TEETH if name == "lower_teeth" else 1.0)
         # Shadow inside a mouth is warm: blue falls off faster than red.
         own_colour = base[kind] * shade[:, None] ** np.array([0.92, 1.08, 1.16])
