@@ -79,15 +79,16 @@ class EyeDrawing:
         height, width = pictures["iris"].shape[:2]
         left, top = (int(edge) for edge in self._corner)
         area = (slice(top, top + height), slice(left, left + width))
-        self._own = portrait.picture[area].astype(np.float32)
-        self._skin = photo[area]
+        own = portrait.picture[area]
+        bared = pictures["skin"] - own.astype(np.float32)
+        first, highest, wide, tall = cv2.boundingRect(np.asarray(np.abs(bared).max(axis=2) > 0, np.uint8))
+        changed = (slice(highest, highest + tall), slice(first, first + wide))
+        self._skin, self._bared = photo[area][changed], bared[changed]
         self._skin_at_rest = self._skin.astype(np.float32)
-        self._bared = pictures["skin"] - self._own
         self._bared_before = False
         self._iris_picture = pictures["iris"]
         self._white = pictures["white"]
         self._glint = pictures["glint"]
-        self._lid = pictures["lid"]
         self._iris = numbers[2:4] - numbers[:2]
         self._depth = float(numbers[5])
         self._iris_radius = float(numbers[4])
@@ -102,9 +103,17 @@ class EyeDrawing:
         share = _disc(away)[..., None]
         ball = self._white + share * (self._iris_picture.astype(np.float32) - self._white)
         self._ball = np.round(ball).astype(np.uint8)
+        self._shown = self._ball.copy()
+        """The ball with its reflections."""
+        self._reflects = bool(self._glint.any())
 
         self._frame = frame = EyeFrame.of(portrait.landmarks, side)
-        self._cover = self._covered(height, width)
+        cover = self._covered(height, width)
+        # The photo's own lid is carried down, not the rim of glasses before it.
+        bare = np.asarray(
+            cover.astype(np.float32) * (1 - pictures["rim"][..., 0] / np.float32(255)), np.uint8
+        )
+        self._own, self._lid = np.dstack([own, bare]), np.dstack([pictures["lid"], cover])
         head, chosen = load_head(), [*eye.top, *eye.bottom, *eye.crease]
         self._corners, self._weights = head.landmark_corners[chosen], head.landmark_weights[chosen]
         self._rest = self._placed = self._landmarks(portrait.vertices)
@@ -180,6 +189,7 @@ class EyeDrawing:
         seen = photo[rows[own] + top, columns[own] + left]
         shown = without_glint(seen, self._glint[v, u], self._iris_picture[v, u])
         self._ball[v, u] = np.round(shown).astype(np.uint8)
+        self._shown[v, u] = seen
 
     def _opened(self, placement: Placement, box: Box, soft: float = 0.0) -> Pixels:
         """Mark where the lids part, 0..255 over a box of the picture; soft, 0..1: its edge's softness."""
@@ -248,21 +258,25 @@ class EyeDrawing:
         """
         yaw, pitch = (float(angle) for angle in motion[GAZE_SLICE])
         dx, dy = np.float32(np.sin(yaw) * self._ball_radius), np.float32(-np.sin(pitch) * self._ball_radius)
+        left = np.float32(self._leaving)
+        if not (dx or dy or left):
+            return sample(self._shown, u, v)
         away = np.hypot(u - (self._iris[0] + dx), v - (self._iris[1] + dy)) / np.float32(self._iris_radius)
         # At first the iris drags what is about it along; then it moves as a disc over a white that stays.
-        drag = np.clip((1.9 - away) / 0.75, 0, 1)
-        drag *= drag * (3 - 2 * drag)
-        layer = sample(self._ball, u - dx * drag, v - dy * drag)
-        left = np.float32(self._leaving)
+        if left < 1:
+            drag = np.clip((1.9 - away) / 0.75, 0, 1)
+            drag *= drag * (3 - 2 * drag)
+            layer = sample(self._ball, u - dx * drag, v - dy * drag)
         if left > 0:
             free = sample(self._white, u, v)
             free += _disc(away)[..., None] * (sample(self._iris_picture, u - dx, v - dy) - free)
             free *= self._light(opened)[..., None]
-            layer += left * (free - layer)
+            layer = free if left == 1 else layer + left * (free - layer)
         # Reflections stay with the light, but the white, which is dull, shows none.
-        glint = sample(self._glint, u - _GLINT_FOLLOWS * dx, v - _GLINT_FOLLOWS * dy) * np.float32(1 / 255)
-        glint *= (1 - left * np.clip((away - 0.75) / 0.3, 0, 1))[..., None]
-        layer += glint * (255 - layer)
+        if self._reflects:
+            glint = sample(self._glint, u - _GLINT_FOLLOWS * dx, v - _GLINT_FOLLOWS * dy)
+            glint *= ((1 - left * np.clip((away - 0.75) / 0.3, 0, 1)) * np.float32(1 / 255))[..., None]
+            layer += glint * (255 - layer)
         return layer
 
     def _light(self, opened: Pixels) -> NDArray[np.float32]:
@@ -300,25 +314,32 @@ class EyeDrawing:
     def _draw_lid(self, picture: Frame, lid: _Lid, closing: float) -> None:
         left, top, right, bottom = lid.box
         target = picture[top:bottom, left:right]
-        u, v = np.ascontiguousarray(lid.closed[..., 0]), np.ascontiguousarray(lid.closed[..., 1])
         painted = ease(closing / 0.35)
-        colour = sample(self._lid, u, v)
+        lid_picture = _read(self._lid, lid.closed)
+        colour, cover = lid_picture[..., :3], lid_picture[..., 3]
         if painted < 1:
             # Its fold stays where it is: only what lies below it is carried along.
-            u_own = np.ascontiguousarray(lid.carried[..., 0])
-            v_own = np.ascontiguousarray(lid.carried[..., 1])
-            share = sample(self._cover, u_own, v_own)[..., None] * np.float32((1 - painted) / 255)
-            colour += share * (sample(self._own, u_own, v_own) - colour)
-        cover = sample(self._cover, u, v)
+            own = _read(self._own, lid.carried)
+            share = own[..., 3:] * np.float32((1 - painted) / 255)
+            colour = colour + share * (own[..., :3] - colour)
         edge = np.clip(lid.height + np.float32(0.02 * self._frame.width + 0.5), 0, 1)
-        mix(target, colour, cover * edge * np.float32(ease(closing / 0.08)))
+        share = (cover * edge * np.float32(ease(closing / 0.08) / 255))[..., None]
+        drawn = target + share * (colour - target)
         lash = np.float32(ease(closing / 0.1)) * self._line
         lash = np.maximum(lash, np.float32(ease((closing - 0.4) / 0.5)) * self._hair)
         rows, columns = np.subtract(lash.shape, 1) / (LASH_ABOVE + LASH_BELOW, 1 + 2 * LASH_SIDE)
         across = (lid.x / np.float32(self._frame.width) + np.float32(LASH_SIDE)) * np.float32(columns)
         along = (np.float32(LASH_ABOVE) - lid.height / np.float32(self._frame.width)) * np.float32(rows)
         dark = cv2.remap(lash, across, along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        target[:] = np.round(target * (1 - np.asarray(dark)[..., None] * _LASH_COLOUR)).astype(np.uint8)
+        drawn *= 1 - np.asarray(dark)[..., None] * _LASH_COLOUR
+        target[:] = np.clip(drawn + 0.5, 0, 255).astype(np.uint8)
+
+
+def _read(picture: Frame, places: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Read a picture at places, float32[height, width, 2], between its pixels."""
+    maps = np.ascontiguousarray(places)
+    read = cv2.remap(picture, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    return np.asarray(read, np.float32)
 
 
 def _disc(away: NDArray[np.float32]) -> NDArray[np.float32]:

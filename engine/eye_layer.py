@@ -16,14 +16,15 @@ from mien.engine.eye_frame import EYE_POINTS, EyeFrame, Floats, Side
 from mien.engine.head import HeadModel
 from mien.engine.head_fit import HeadFit, smoothstep
 
-PICTURES: Final = ("iris", "white", "glint", "skin", "lid")
+PICTURES: Final = ("iris", "white", "glint", "skin", "lid", "rim")
 """What an eye's sheet holds, from top to bottom, each over the same part of the photo:
 
 iris: the iris, a whole disc, where the photo has it, without the reflections on it;
 white: the eyeball without iris and lids;
 glint: the reflections, as shares of the way to white, 0..255;
 skin: the photo without what it shows of the ball;
-lid: the upper lid, closed."""
+lid: the upper lid, closed, behind the rim;
+rim: the rim of a pair of glasses that crosses the lid, 0..255."""
 
 LASHES: Final = ("line", "hair")
 """What an eye's lash sheet holds: the dark of the closed lids' line, and that of the lashes below it."""
@@ -43,6 +44,9 @@ _BESIDE: Final = 0.5
 _ABOVE: Final = 1.0
 _BELOW: Final = 0.6
 """How far an eye's pictures reach past its corners, in eye widths."""
+
+_RIM: Final = 0.3
+"""A line at least so much darker than the skin about it, all along, is the rim of glasses."""
 
 _FAINTEST_LINE: Final = 0.28
 """Even lids without lashes meet in a line."""
@@ -110,8 +114,11 @@ def build_eye(
     tone = _skin_tone(around)
     iris, white, glint = _ball(around, tone, centre, radius)
     skin = _bare_skin(around, tone, centre, radius)
+    rim = _rim(around)
     lid = _closed_lid(around, tone)
+    lid = lid + rim[..., None] * (around.picture - lid)
     pictures = {"iris": iris, "white": white, "glint": glint, "skin": skin, "lid": lid}
+    pictures["rim"] = 255 * np.repeat(rim[..., None], 3, axis=2)
     sheet = np.concatenate([pictures[name] for name in PICTURES])
 
     part = head.part(f"{side}_eye")
@@ -119,7 +126,7 @@ def build_eye(
     front = fit.project(model[:1])[0]
     ball_radius = fit.scale * _ball_radius(head.vertices[part].astype(np.float64))
     numbers = np.array([*around.low, *centre, radius, front[2], ball_radius], np.float32)
-    return EyeLayer(np.clip(np.round(sheet), 0, 255).astype(np.uint8), _lashes(around, tone), numbers)
+    return EyeLayer(np.clip(np.round(sheet), 0, 255).astype(np.uint8), _lashes(around, tone, rim), numbers)
 
 
 def _surroundings(frame: EyeFrame, picture: NDArray[np.uint8]) -> _Surroundings:
@@ -204,14 +211,14 @@ def _closed_lid(around: _Surroundings, tone: NDArray[np.float32]) -> NDArray[np.
     lightest = np.argmax([_luma(row) for row in rows], axis=0)
     strip = around.blurred(np.choose(lightest[..., None], rows), 0.15)
     told = smoothstep((_luma(strip) / _luma(tone) - 0.7) / 0.25).astype(np.float32)[..., None]
-    base = tone + 0.7 * told * (strip - tone)
+    base = tone + 0.85 * told * (strip - tone)
     share = np.exp(-under / 0.13).astype(np.float32)[..., None]
     lid = base + share * (edge - base)
     # A lid is round: lightest half-way down its middle, darker where it turns under and into the corners.
     tall = np.maximum(frame.lower(around.x) - fold, 1.0) / width
     sideways = np.clip(np.abs(2 * around.x / width - 1), 0, 1)
     bulge = 0.05 * np.sin(np.pi * np.clip(under / tall, 0, 1)) - 0.06 * sideways**3
-    bulge -= 0.10 * smoothstep((under / tall - 0.6) / 0.5)
+    bulge -= 0.07 * smoothstep((under / tall - 0.6) / 0.5)
     return np.asarray(lid * (1 + bulge[..., None]) + _grain(around), np.float32)
 
 
@@ -318,21 +325,18 @@ def without_glint(picture: NDArray[Any], glint: NDArray[Any], beneath: NDArray[A
     return np.where(share > 0.97, beneath, bared).astype(np.float32)
 
 
-def _lashes(around: _Surroundings, tone: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _lashes(around: _Surroundings, tone: NDArray[np.float32], rim: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Measure lid line and lashes where the photo shows them, and turn the lashes down."""
     frame, width = around.frame, around.frame.width
     step = 1 / _LASH_STEPS
     columns = np.linspace(-LASH_SIDE, 1 + LASH_SIDE, round((1 + 2 * LASH_SIDE) * width / step)) * width
     rows = np.linspace(LASH_ABOVE, -LASH_BELOW, round((LASH_ABOVE + LASH_BELOW) * width / step)) * width
     h = np.broadcast_to(rows[:, None], (len(rows), len(columns)))
-    size = max(3, round(0.2 * width)) | 1
     luma = _luma(around.picture)
     # The ball is no lash: were it left in, a dark iris would hide the line above it.
     within = (around.y > frame.upper(around.x)) & (around.y < frame.lower(around.x))
     luma = np.where(within & (around.x > 0) & (around.x < width), _luma(tone), luma)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    closed = cv2.morphologyEx(luma, cv2.MORPH_CLOSE, disc)
-    dark = np.clip(1 - luma / np.maximum(closed, 1), 0, 1).astype(np.float32)
+    dark = _thin_and_dark(luma, 0.2 * width) * (1 - rim)
 
     # The line: how dark and how thick the margin is, evened out along it.
     heights = np.arange(0, 0.12 * width, step)
@@ -361,6 +365,51 @@ def _lashes(around: _Surroundings, tone: NDArray[np.float32]) -> NDArray[np.uint
     hair = hair * smoothstep((h / width + LASH_BELOW) / 0.14)
     hair = np.clip(hair, 0, 0.6)
     return np.round(255 * np.stack([line, hair])).astype(np.uint8)
+
+
+def _thin_and_dark(luma: NDArray[np.float32], across: float) -> NDArray[np.float32]:
+    """Return how much darker each pixel is than what a disc of a diameter in pixels finds about it, 0..1."""
+    size = max(3, round(across)) | 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    about = cv2.morphologyEx(luma, cv2.MORPH_CLOSE, disc)
+    return np.asarray(np.clip(1 - luma / np.maximum(about, 1), 0, 1), np.float32)
+
+
+def _rim(around: _Surroundings) -> NDArray[np.float32]:
+    """Mark the rim of a pair of glasses that crosses the upper lid, 0..1: it stays in front of a closing lid.
+
+    A rim is the one thin dark line there that goes on past both corners of the eye. Of parabolas in the eye's
+    frame, the one is taken that is dark all along.
+    """
+    frame, width = around.frame, around.frame.width
+    dark = _thin_and_dark(_luma(around.picture), 0.25 * width)
+    along = np.linspace(-0.35, 1.35, 35) * width
+    middle = np.full(1, width / 2)
+    heights = np.arange(
+        float(frame.fold(middle)[0]) - 0.12 * width, float(frame.upper(middle)[0]), 0.02 * width
+    )
+    tilts, bends = np.linspace(-0.2, 0.2, 9), np.linspace(-0.2, 0.3, 11)
+    height, tilt, bend = (grid.ravel()[:, None] for grid in np.meshgrid(heights, tilts, bends))
+    off = along / width - 0.5
+    curves = height + width * (tilt * off + bend * off**2)
+    shades = around.at(dark, np.broadcast_to(along, curves.shape), curves)
+    least = np.percentile(shades, 8, axis=1)
+    best = int(np.argmax(least))
+    if least[best] < _RIM:
+        return np.zeros_like(dark)
+    # How thick it is tells its part beside the eye, where no lashes touch it.
+    steps = np.linspace(-0.14, 0.14, 57)
+    beside = np.flatnonzero((along < 0) | (along > width))
+    rows = curves[best, beside] + steps[:, None] * width
+    profile = around.at(dark, np.broadcast_to(along[beside], rows.shape), rows).mean(axis=1)
+    inside = steps[profile > 0.5 * profile.max()]
+    across = around.x / width - 0.5
+    curve = float(height[best, 0]) + width * (
+        float(tilt[best, 0]) * across + float(bend[best, 0]) * across**2
+    )
+    off_middle = (around.y - curve) / width - (inside.min() + inside.max()) / 2
+    near = smoothstep((0.5 * float(np.ptp(inside)) + 0.03 - np.abs(off_middle)) / 0.03)
+    return np.asarray(near, np.float32)
 
 
 def _evened(values: NDArray[Any], sigma: float) -> Floats:

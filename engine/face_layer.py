@@ -202,7 +202,7 @@ def _raise_lower_lid(eye: EyeFrame, positions: Floats) -> Floats:
     """Let the lower lid come up a little in a blink. The upper one is a layer of its own."""
     x, y = eye.framed(positions[:, :2])
     upper, lower, width = eye.upper(x), eye.lower(x), eye.width
-    below = 1 - smoothstep((y - lower - 0.05 * width) / (0.30 * width))
+    below = 1 - smoothstep((y - lower - 0.04 * width) / (0.20 * width))
     beside = smoothstep(1 - np.maximum(np.maximum(-x, x - width), 0) / (0.22 * width))
     near = (y > (upper + lower) / 2) & (y < 0.8 * width)
     moved = np.zeros((len(x), 3))

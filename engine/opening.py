@@ -22,12 +22,13 @@ CROSS: Final = np.ones((3, 3), np.uint8)
 class Opening:
     """Which triangles and vertices lie round a hole, and its outline."""
 
-    triangles: NDArray[np.int32]
     vertices: NDArray[np.intp]
-    face: int
-    """How many vertices the skin has."""
+    near: NDArray[np.intp]
+    """The vertices of the triangles below."""
+    triangles: NDArray[np.int32]
+    """int32[n, 3], into `near`."""
     corners: NDArray[np.int32]
-    """int32[n, 3]: the triangles on which its outline's landmarks lie."""
+    """int32[n, 3]: the triangles on which its outline's landmarks lie, into `near`."""
     weights: NDArray[np.float32]
     grow: Pixels
     """By how much the hole may reach past the outline: a structuring element at FINE resolution."""
@@ -43,13 +44,15 @@ class Opening:
         near = triangles[around[triangles].any(axis=1)]
         # One more ring of triangles: what a hole's neighbours cover when they move.
         around[near] = True
-        near = np.ascontiguousarray(triangles[around[triangles].any(axis=1)])
         chosen = list(landmarks)
+        drawn, corners = triangles[around[triangles].any(axis=1)], head.landmark_corners[chosen]
+        near, indices = np.unique(np.concatenate([drawn, corners]), return_inverse=True)
+        indices = indices.reshape(-1, 3).astype(np.int32)
         return cls(
-            near,
             vertices.astype(np.intp),
-            face,
-            head.landmark_corners[chosen],
+            near.astype(np.intp),
+            np.ascontiguousarray(indices[: len(drawn)]),
+            np.ascontiguousarray(indices[len(drawn) :], np.int32),
             head.landmark_weights[chosen],
             grow,
         )
@@ -63,7 +66,7 @@ class Opening:
         left, top, right, bottom = box
         height, width = (bottom - top) * FINE, (right - left) * FINE
         covered = np.zeros((height, width), np.uint8)
-        near = placement.positions[: self.face]
+        near = placement.positions[self.near]
         fine = np.empty_like(near)
         fine[:, 0] = (near[:, 0] - left) * FINE + 0.5
         fine[:, 1] = (near[:, 1] - top) * FINE + 0.5

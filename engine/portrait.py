@@ -17,7 +17,7 @@ from mien.engine.framing import LONGEST_SIDE, check_size
 from mien.engine.head import load_head
 from mien.engine.motion import SHAPES
 
-PORTRAIT_FORMAT: Final = 4
+PORTRAIT_FORMAT: Final = 5
 """Version of a portrait file, raised when its fields or their meaning change. Files of others are refused."""
 
 NEUTRALISER: Final = len(SHAPES)

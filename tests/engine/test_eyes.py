@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from synthetic_face import draw_photo
 
 from mien.engine.eye_frame import EyeFrame, Side
+from mien.engine.eye_layer import PICTURES
 from mien.engine.motion import INDEX, neutral_motion
 from mien.engine.portrait import Portrait
 from mien.engine.rig_renderer import RigRenderer
@@ -84,7 +85,7 @@ def test_a_blink_bends_nothing_about_the_eye(portrait: Portrait, renderer: RigRe
     for side in ("left", "right"):
         frame, x, y = in_frame(portrait, side)
         fold, lower = frame.fold(x * frame.width) / frame.width, frame.lower(x * frame.width) / frame.width
-        near |= (x > -0.35) & (x < 1.35) & (y > fold - 0.05) & (y < lower + 0.42)
+        near |= (x > -0.35) & (x < 1.35) & (y > fold - 0.05) & (y < lower + 0.3)
     for blink in (0.3, 0.6, 1.0):
         drawn = renderer.render(motion_of(eyeBlink=blink))
         np.testing.assert_array_equal(drawn[~near], rest[~near])
@@ -141,3 +142,29 @@ def test_raised_brows_leave_the_lids_margins(portrait: Portrait, renderer: RigRe
         upper, lower = frame.upper(x * frame.width) / frame.width, frame.lower(x * frame.width) / frame.width
         eye = (x > 0.1) & (x < 0.9) & (y > upper) & (y < lower)
         assert np.abs(raised - rest)[eye].mean() < 2
+
+
+def test_a_rim_of_glasses_stays_before_the_closing_lid() -> None:
+    """Its dark line crosses the lid: no blink may bend it, cover it or carry it along."""
+    photo = draw_photo()
+    picture = photo.picture.copy()
+    points = photo.face.points
+    for corners, lid in (((33, 133), 159), ((362, 263), 386)):
+        left, right = points[list(corners), 0] + np.array([-22.0, 22.0])
+        y = float(points[lid, 1]) - 7
+        cv2.line(picture, (round(float(left)), round(y)), (round(float(right)), round(y)), (30, 28, 32), 3)
+    glasses = replace(photo, picture=picture).portrait()
+    renderer = RigRenderer(glasses)
+    rest = glasses.picture.astype(int)
+    rim = (rest.max(axis=2) < 60) & (np.abs(in_frame(glasses, "left")[1] - 0.5) < 0.7)
+    assert rim.sum() > 60
+    for blink in (0.2, 0.5, 1.0):
+        drawn = renderer.render(motion_of(eyeBlink=blink)).astype(int)
+        assert np.abs(drawn - rest)[rim].mean() < 8
+        assert np.percentile(np.abs(drawn - rest)[rim], 95) < 40
+
+
+def test_a_face_without_glasses_has_no_rim(portrait: Portrait) -> None:
+    for sheet in (portrait.left_eye_sheet, portrait.right_eye_sheet):
+        pictures = dict(zip(PICTURES, np.split(sheet, len(PICTURES)), strict=True))
+        assert not pictures["rim"].any()
