@@ -68,16 +68,21 @@ def portrait_of_photo(
     face: int | None,
     name: str,
     size: Size = DEFAULT_SIZE,
+    anyway: bool = False,
     progress: Progress | None = None,
 ) -> Portrait:
     """Turn a photo into a portrait; the models it takes are fetched first where they are not here yet.
+
+    `anyway` takes the user's word that mouth and eyes can be seen.
 
     Raises PhotoError in all its kinds, and AssetError where the face finder cannot be had.
     """
     landmarker = FaceLandmarker(model_path(FACE_FINDER, progress))
     try:
         segmenter = open_segmenter(progress)
-        return make_portrait(photo, landmarker, face=face, name=name, size=size, segmenter=segmenter)
+        return make_portrait(
+            photo, landmarker, face=face, name=name, size=size, segmenter=segmenter, anyway=anyway
+        )
     finally:
         landmarker.close()
 

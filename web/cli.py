@@ -286,6 +286,9 @@ def prepare(
         str | None, typer.Option(help="The portrait's name. By default the photo's.", show_default=False)
     ] = None,
     size: SizeOption = "512x512",
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Take the photo even if mouth or eyes seem covered or closed.")
+    ] = False,
 ) -> None:
     """Make a portrait file from a photo, to open in a moment later."""
     from mien.web.casting import portrait_of_photo
@@ -293,7 +296,7 @@ def prepare(
     wanted = parse_size(size)
     with _busy("Preparing the portrait") as progress:
         portrait = portrait_of_photo(
-            photo, face=face, name=name or photo.stem, size=wanted, progress=progress
+            photo, face=face, name=name or photo.stem, size=wanted, anyway=anyway, progress=progress
         )
         _save(portrait, out)
     output.print(f"[green]✓[/] {escape(str(out))}", highlight=False, soft_wrap=True)

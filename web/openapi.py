@@ -246,6 +246,13 @@ _PARAMETERS: Final[Schema] = {
         "description": "Which face of the photo, counted from 0, in the order of several_faces' boxes.",
         "schema": {"type": "integer", "minimum": 0, "maximum": 999},
     },
+    "Anyway": {
+        "name": "anyway",
+        "in": "query",
+        "required": False,
+        "description": "Take the photo although it was refused with face_covered or eyes_closed.",
+        "schema": {"type": "boolean", "default": False},
+    },
 }
 
 _FOREIGN: Final[Schema] = {"403": _ref("responses", "Foreign")}
@@ -304,7 +311,7 @@ _PATHS: Final[Schema] = {
         "post": {
             "operationId": "uploadPortrait",
             "summary": "Make a portrait from a photo. It stays in memory for a while, under a secret id.",
-            "parameters": [_ref("parameters", "Face")],
+            "parameters": [_ref("parameters", "Face"), _ref("parameters", "Anyway")],
             "requestBody": {
                 "required": True,
                 "description": "The photo's bytes.",

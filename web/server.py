@@ -141,8 +141,9 @@ class Door:
     async def upload_portrait(self, request: Request) -> Response:
         """Make a portrait of the photo in the body."""
         face = _face_index(request.query_params.get("face"))
+        anyway = request.query_params.get("anyway") == "true"
         photo = await _read_body(request, self.config.upload_bytes)
-        portrait = await self.studio.prepare(photo, face=face)
+        portrait = await self.studio.prepare(photo, face=face, anyway=anyway)
         portrait_id = self.shelf.add_upload(portrait)
         return JSONResponse(
             {

@@ -82,8 +82,11 @@ def make_portrait(
     name: str,
     size: Size = DEFAULT_SIZE,
     segmenter: Segmenter | None = None,
+    anyway: bool = False,
 ) -> Portrait:
     """Turn a photo into a portrait of this width and height. `face` chooses among several, 0 the largest.
+
+    `anyway` takes the user's word that mouth and eyes can be seen.
 
     Raises PhotoError in all its kinds.
     """
@@ -91,7 +94,8 @@ def make_portrait(
     chosen = _choose(landmarker.detect(picture), face, picture)
     portrait = prepare_portrait(picture, chosen, name=name, size=size, segmenter=segmenter)
     # Asked last: of a face turned too far, or too small, better to say just that.
-    check_visible(picture, chosen, landmarker.wander(picture, chosen))
+    if not anyway:
+        check_visible(picture, chosen, landmarker.wander(picture, chosen))
     return portrait
 
 
@@ -118,11 +122,13 @@ class Studio:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="studio")
         self._places = threading.BoundedSemaphore(waiting + 1)
 
-    async def prepare(self, photo: bytes, *, face: int | None, name: str = "Your photo") -> Portrait:
-        """Turn a photo into a portrait. Raises PhotoError in all its kinds, and StudioBusy."""
+    async def prepare(
+        self, photo: bytes, *, face: int | None, anyway: bool = False, name: str = "Your photo"
+    ) -> Portrait:
+        """Turn a photo into a portrait, as make_portrait does. Raises PhotoError and StudioBusy."""
         if not self._places.acquire(blocking=False):
             raise StudioBusy
-        future = self._worker.submit(self._prepare, photo, face, name)
+        future = self._worker.submit(self._prepare, photo, face, anyway, name)
         # A photo counts until it is done, even when its page has left: the thread is at work on it.
         future.add_done_callback(lambda _: self._places.release())
         return await asyncio.wrap_future(future)
@@ -134,12 +140,18 @@ class Studio:
             self._landmarker.close()
             self._landmarker = None
 
-    def _prepare(self, photo: bytes, face: int | None, name: str) -> Portrait:
+    def _prepare(self, photo: bytes, face: int | None, anyway: bool, name: str) -> Portrait:
         if self._landmarker is None:
             self._landmarker = self._open_landmarker()
             self._segmenter = self._open_segmenter()
         return make_portrait(
-            photo, self._landmarker, face=face, name=name, size=self._size, segmenter=self._segmenter
+            photo,
+            self._landmarker,
+            face=face,
+            name=name,
+            size=self._size,
+            segmenter=self._segmenter,
+            anyway=anyway,
         )
 
 

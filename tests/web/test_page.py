@@ -24,9 +24,11 @@ from mien.engine.animator import Animator
 from mien.engine.emotion import Emotion, Style
 from mien.engine.motion import INDEX, MotionWindow, neutral_motion
 from mien.engine.timebase import SAMPLES_PER_FRAME
+from mien.engine.visibility import FaceCovered
 from mien.streaming.lobby import Lobby
 from mien.streaming.session import SessionSettings
 from mien.streaming.synthesis import SpeechSynthesizer
+from mien.web import studio
 from mien.web.doctor import bind
 from mien.web.messages import MESSAGE_BYTES
 from mien.web.portraits import PortraitShelf
@@ -500,6 +502,20 @@ def test_one_of_several_faces_is_chosen(
     here.page.set_input_files("#file", file)
     here.page.click("[aria-label='Face 2 of 3']", force=True)
     here.page.wait_for_selector("input[value^=upload-]:checked", state="attached")
+
+
+def test_a_doubtful_photo_is_used_on_the_users_word(
+    house: House, visit: Callable[..., Visit], photo: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise FaceCovered("The mouth cannot be seen well.", remedy="Use another photo.")
+
+    monkeypatch.setattr(studio, "check_visible", refuse)
+    here = visit(house)
+    here.page.set_input_files("#file", {"name": "me.png", "mimeType": "image/png", "buffer": photo(1)})
+    here.page.click("#upload-state button:has-text('Use it anyway')")
+    here.page.wait_for_selector("input[value^=upload-]:checked", state="attached")
+    assert here.page.is_hidden("#upload-state")
 
 
 def test_server_without_a_voice_says_so(

@@ -12,6 +12,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 
 from mien.engine.errors import AssetError
+from mien.engine.visibility import FaceCovered
+from mien.web import studio
 from mien.web.openapi import describe
 from mien.web.server import PAGE_FILES, Door
 from mien.web.studio import Studio
@@ -116,6 +118,18 @@ def test_several_faces_are_offered_for_choice(client: TestClient, photo: Photo) 
     assert error["picture"] == [320, 240]
     assert error["preview"].startswith("data:image/jpeg;base64,")
     assert client.post("/v1/portraits?face=2", content=photo(3)).status_code == 201
+
+
+def test_a_photo_refused_as_covered_is_taken_on_the_users_word(
+    client: TestClient, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise FaceCovered("The mouth cannot be seen well.", remedy="Use another photo.")
+
+    monkeypatch.setattr(studio, "check_visible", refuse)
+    assert client.post("/v1/portraits", content=photo(1)).json()["error"]["code"] == "face_covered"
+    assert client.post("/v1/portraits?anyway=false", content=photo(1)).status_code == 422
+    assert client.post("/v1/portraits?anyway=true", content=photo(1)).status_code == 201
 
 
 @pytest.mark.parametrize(

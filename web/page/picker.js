@@ -3,6 +3,7 @@
 import { announce, byId, icon, make } from "./dom.js";
 import { Problem, problem, serverProblem } from "./problems.js";
 
+const DOUBTS = new Set(["face_covered", "eyes_closed"]); // refusals that may be mistaken
 const KEPT = "mien.uploads"; // ids of this tab's uploads, so that a reload finds them again
 
 /** Fires `choose` with the portrait as detail whenever another one is chosen. */
@@ -52,7 +53,7 @@ export class Picker extends EventTarget {
   }
 
   /** Turns a photo into a portrait on the server and chooses it. Shows its own errors. */
-  async upload(file) {
+  async upload(file, anyway = false) {
     if (this.#busy) {
       this.#next = file;
       return;
@@ -63,7 +64,7 @@ export class Picker extends EventTarget {
       if (file.size > this.#limit) throw problem("picture_too_large");
       showUpload("busy", preview, make("p", {}, make("strong", {}, "Preparing the portrait…"), "It takes a second or two."));
       announce("Preparing the portrait.");
-      const portrait = await this.#prepare(file, preview);
+      const portrait = await this.#prepare(file, anyway);
       if (portrait === null) {
         hideUpload();
         return;
@@ -75,7 +76,7 @@ export class Picker extends EventTarget {
       hideUpload();
       announce("The portrait is ready.");
     } catch (error) {
-      this.#showError(error, preview);
+      this.#showError(error, preview, file);
     } finally {
       this.#busy = false;
       const next = this.#next;
@@ -86,23 +87,25 @@ export class Picker extends EventTarget {
   }
 
   /** Posts the photo, asking which face where there are several. Returns null if that was cancelled. */
-  async #prepare(file, preview) {
+  async #prepare(file, anyway) {
     try {
-      return await post(file, null);
+      return await post(file, null, anyway);
     } catch (error) {
       if (error.code !== "several_faces" || !error.details.boxes?.length) throw error;
       const face = await chooseFace(error.details);
-      return face === null ? null : post(file, face);
+      return face === null ? null : post(file, face, anyway);
     }
   }
 
-  #showError(error, preview) {
+  #showError(error, preview, file) {
     const shown = error instanceof Problem ? error : problem("server_gone");
     const text = make("p", {}, make("strong", {}, shown.title), shown.remedy);
     const image = error?.code === "not_a_picture" ? null : preview;
     const close = make("button", { type: "button", className: "button", textContent: "OK" });
     close.addEventListener("click", hideUpload);
-    showUpload("error", image, text, close);
+    const insist = make("button", { type: "button", className: "button", textContent: "Use it anyway" });
+    insist.addEventListener("click", () => this.upload(file, true));
+    showUpload("error", image, text, ...(DOUBTS.has(shown.code) ? [insist, close] : [close]));
     announce(`${shown.title} ${shown.remedy}`);
   }
 
@@ -171,8 +174,11 @@ export async function fetchJson(address, options) {
   return body;
 }
 
-async function post(file, face) {
-  const address = face === null ? "v1/portraits" : `v1/portraits?face=${face}`;
+async function post(file, face, anyway) {
+  const query = new URLSearchParams();
+  if (face !== null) query.set("face", face);
+  if (anyway) query.set("anyway", "true");
+  const address = `v1/portraits?${query}`;
   const headers = { "Content-Type": file.type.startsWith("image/") ? file.type : "application/octet-stream" };
   const { portrait } = await fetchJson(address, { method: "POST", body: file, headers });
   return portrait;
