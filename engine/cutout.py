@@ -21,11 +21,13 @@ _SOFT: Final = 0.05
 
 def background_of(portrait: Portrait) -> Picture:
     """Return the whole background, uint8[H, W, 3]: as the photo shows it, or as it was filled in."""
-    picture, through = portrait.picture, 255 - portrait.matte.astype(np.int32)[..., None]
-    ground = np.where(through == 255, picture, portrait.backdrop)
+    ground = np.where(portrait.matte[..., None] == 0, portrait.picture, portrait.backdrop)
     # Scaled pictures may miss by a little that the background be no lighter than what shows through.
-    lightest = (255 * (picture.astype(np.int32) + 1) + 127) // np.maximum(through, 1)
-    return np.asarray(np.where(through > 0, np.minimum(ground, lightest), ground), np.uint8)
+    soft = _soft(portrait.matte)
+    through = 255 - portrait.matte[soft].astype(np.int32)[:, None]
+    lightest = (255 * (portrait.picture[soft].astype(np.int32) + 1) + 127) // through
+    ground[soft] = np.minimum(ground[soft], lightest)
+    return ground
 
 
 def cut_out(portrait: Portrait, background: Picture, margin: int) -> Picture:
@@ -39,12 +41,21 @@ def cut_out(portrait: Portrait, background: Picture, margin: int) -> Picture:
     mirrored = cv2.copyMakeBorder(portrait.picture, *border, cv2.BORDER_REFLECT_101)
     repeated = cv2.copyMakeBorder(portrait.picture, *border, cv2.BORDER_REPLICATE)
     own = cv2.copyMakeBorder(portrait.matte, *border, cv2.BORDER_REFLECT_101)
-    colour = np.where((own >= alpha)[..., None], mirrored, repeated).astype(np.uint16)
-    person = np.asarray((colour * alpha[..., None] + 127) // 255, np.uint8)
-    through = 255 - portrait.matte.astype(np.int32)[..., None]
-    inner = (slice(margin, -margin), slice(margin, -margin))
-    person[inner] = np.maximum(portrait.picture - (through * background + 127) // 255, 0)
+    person = np.where((own >= alpha)[..., None], mirrored, repeated)
+    person[alpha == 0] = 0
+    soft = _soft(alpha)
+    person[soft] = (person[soft].astype(np.uint16) * alpha[soft][:, None] + 127) // 255
+    soft = _soft(portrait.matte)
+    through = 255 - portrait.matte[soft].astype(np.int32)[:, None]
+    inner = person[margin:-margin, margin:-margin]
+    inner[soft] = np.maximum(portrait.picture[soft] - (through * background[soft] + 127) // 255, 0)
     return np.ascontiguousarray(np.dstack([person, alpha]))
+
+
+def _soft(alpha: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where both the person and what is behind them show."""
+    result: NDArray[np.bool_] = (alpha > 0) & (alpha < 255)
+    return result
 
 
 def _continue_matte(matte: NDArray[np.uint8], margin: int, crown: float) -> NDArray[np.uint8]:

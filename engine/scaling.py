@@ -19,6 +19,9 @@ from mien.engine.portrait import Portrait
 
 Picture = NDArray[np.uint8]
 
+_SURROUNDINGS: Final = 12
+"""Pixels of the picture round a patch that are scaled with it: more than any filter here reaches."""
+
 _RINGS: Final = 4
 """Pixels of a photo within which Lanczos' filter lets an edge ring."""
 
@@ -64,11 +67,13 @@ class _Scaling:
         x = (np.arange(low[0], high[0], dtype=np.float32) + 0.5) / self.across - 0.5
         y = (np.arange(low[1], high[1], dtype=np.float32) + 0.5) / self.down - 0.5
         # Its surroundings in the picture lend the filter what lies beyond the patch's edge.
-        around = self.portrait.picture.copy()
-        around[top : top + height, left : left + width] = patch
+        first, above = max(left - _SURROUNDINGS, 0), max(top - _SURROUNDINGS, 0)
+        window = np.s_[above : top + height + _SURROUNDINGS, first : left + width + _SURROUNDINGS]
+        around = self.portrait.picture[window].copy()
+        around[top - above : top - above + height, left - first : left - first + width] = patch
         if self.factor < 1:
             around = np.asarray(cv2.GaussianBlur(around, (0, 0), 0.4 / self.factor), np.uint8)
-        maps = np.meshgrid(x, y)
+        maps = np.meshgrid(x - np.float32(first), y - np.float32(above))
         scaled = cv2.remap(around, *maps, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(scaled, np.uint8)
 

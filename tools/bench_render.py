@@ -41,6 +41,7 @@ STAGES: Final = (
     ("turn the grid round", rig_renderer._Grid, "follow"),
     ("map of the skin", RigRenderer, "_draw_skin_map"),
     ("part the lips", MouthDrawing, "part_lips"),
+    ("lids", EyeDrawing, "follow"),
     ("sample the photo", rig_renderer, "sample_moved"),
     ("soften edges", RigRenderer, "_soften"),
     ("line between the lips", MouthDrawing, "shade_lip_line"),

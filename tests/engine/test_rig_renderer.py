@@ -11,7 +11,7 @@ from mien.engine.cutout import background_of
 from mien.engine.errors import BackendUnavailable, ConfigError
 from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP
 from mien.engine.framing import shown_window
-from mien.engine.gallery import open_builtin
+from mien.engine.gallery import builtin_portraits, open_builtin
 from mien.engine.motion import CHANNELS, INDEX, neutral_motion
 from mien.engine.portrait import Portrait
 from mien.engine.renderer import open_renderer
@@ -315,6 +315,14 @@ def test_enlarging_leaves_no_light_line_where_the_person_was() -> None:
     behind = cv2.resize(background_of(native), (1536, 1536), interpolation=cv2.INTER_LANCZOS4).astype(int)
     enlarged = background_of(scale_portrait(native, (1536, 1536)))
     assert (enlarged - behind).max() <= 2
+
+
+@pytest.mark.parametrize("portrait_id", [portrait.id for portrait in builtin_portraits()])
+@pytest.mark.parametrize("side", [256, 512, 1200])
+def test_rest_is_the_scaled_photo_whatever_the_size(portrait_id: str, side: int) -> None:
+    renderer = RigRenderer(open_builtin(portrait_id), size=(side, side))
+    rest = renderer.render(neutral_motion(1)[0]).astype(int)
+    assert np.abs(rest - scale_portrait(open_builtin(portrait_id), (side, side)).picture).max() <= 1
 
 
 def test_every_field_of_a_portrait_has_a_rule_for_other_sizes() -> None:
