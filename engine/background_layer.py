@@ -37,6 +37,8 @@ _NECK_WIDTH: Final = (0.40, 0.75)
 """Distances from that axis, in the head model, between which the one passes into the other."""
 _SHOULDERS: Final = 0.10
 """How much of the head's turn shoulders follow."""
+_CHEST: Final = (1.0, 2.2)
+"""Below the first height the body follows less than shoulders do, below the second not at all."""
 _STEEPEST: Final = 1.15
 """Depth may change by so many pixels a pixel: steeper, and the grid folds over itself when the head turns."""
 _SMOOTHER: Final = (8.0, 15.0, 30.0)
@@ -278,7 +280,8 @@ def _share_of_parts(fit: HeadFit, mask: NDArray[np.uint8], face_height: float) -
     above = 1 - smoothstep((height - top) / (bottom - top))
     off = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
     head = smoothstep(1 - np.asarray(off, np.float32) / (0.35 * face_height))
-    share = _SHOULDERS + (1 - _SHOULDERS) * np.maximum(above, head)
+    body = _SHOULDERS * (1 - smoothstep((height - _CHEST[0]) / (_CHEST[1] - _CHEST[0])))
+    share = body + (1 - body) * np.maximum(above, head)
     return np.asarray(cv2.GaussianBlur(share, (0, 0), 0.02 * face_height), np.float32)
 
 
