@@ -368,6 +368,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="comma-separated: ids, portrait files, photos")
     parser.add_argument("--measures", default="rest,identity,round_trip,stability")
     parser.add_argument("--out", type=Path, default=Path("build/portrait_scores.json"))
+    parser.add_argument("--table", type=Path, help="write all four measures as a Markdown table too")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     measures = _measures(set(options.measures.split(",")))
@@ -382,6 +383,8 @@ def main() -> None:
     report_all(scores)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+    if options.table:
+        options.table.write_text(table(scores), encoding="utf-8")
 
 
 def _measures(wanted: set[str]) -> dict[str, Callable[[Subject], Scores]]:
@@ -467,6 +470,52 @@ def report_all(scores: dict[str, Scores]) -> None:
             if name != asked
         )
         print(f"  {asked:12} {np.median(ranks):.2f} (lowest {min(ranks):.2f}); moves {moved}")
+
+
+def table(scores: dict[str, Scores]) -> str:
+    """Return one row a portrait, in Markdown; every measure must have been taken."""
+    lines = [
+        "# Scores",
+        "",
+        "One row a portrait, by `python tools/score_portrait.py --table`, which says what each column means.",
+        "Landmarks are surest on photos: on drawings and paintings a low rank may be the reader's fault.",
+        "",
+        "| portrait | identity: mean, 5th percentile | rank: "
+        + ", ".join(GROUPS)
+        + " | others that moved by over 10 % "
+        "| background changed by a sway | largest step of a sweep | pops in speech | rest |",
+        "|" + "---|" * 8,
+    ]
+    lines += [
+        f"| {name} ({entry['kind']}) | " + " | ".join(_cells(entry)) + " |" for name, entry in scores.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(entry: Scores) -> list[str]:
+    identity, trip, stability = entry["identity"], entry["round_trip"], entry["stability"]
+    alike = (
+        f"{identity['mean']:.2f}, {identity['percentile_5']:.2f}"
+        if identity["face_found"]
+        else "no face found"
+    )
+    moved = [
+        f"{asked} -> {name} {100 * share:.0f} %"
+        for asked, shares in trip["moved_of_range"].items()
+        for name, share in shares.items()
+        if name != asked and share > 0.1
+    ]
+    swayed = max(sway["changed_share"] for sway in stability["sway"].values())
+    jump, speech = stability["jumps"][0], stability["speech"]
+    return [
+        alike,
+        ", ".join(f"{rank:.2f}" for rank in trip["correlation"].values()),
+        ", ".join(moved) or "none",
+        f"{100 * swayed:.2f} %" + ("" if stability["backdrop"] else ", not told from the person"),
+        f"{jump['ratio']:.1f} x the median ({jump['channel']})",
+        f"{len(speech['pops'])} of {speech['pairs']}",
+        str(entry["rest"]["largest"]),
+    ]
 
 
 if __name__ == "__main__":
