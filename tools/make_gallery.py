@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 from cases import BLINKS, EVERY_SHAPE, EXPRESSIONS, GAZES, LIDS, POSES, REST, VISEMES, Case, motion_of
 from numpy.typing import NDArray
-from sitters import REPOSITORY, Sitter, choose_sitters, open_sitters
+from sitters import REPOSITORY, Sitter, choose_sitters, open_sitters, open_view
 
 from mien.engine.face_points import EYES, OUTER_LIPS
 from mien.engine.portrait import Portrait
-from mien.engine.renderer import Renderer, open_renderer
+from mien.engine.renderer import Renderer
 
 Picture = NDArray[np.uint8]
 Window = tuple[int, int, int, int]
@@ -65,7 +65,7 @@ def main() -> None:
     drawn = []
     sitters = [sitter for sitter in choose_sitters(options.only) if sitter.shown or options.only]
     for sitter, portrait in open_sitters(sitters):
-        renderer = open_renderer(portrait)
+        renderer = open_view(portrait)
         for sheet in SHEETS:
             if sheet.name in wanted:
                 path = options.out / f"{sitter.id}-{sheet.name}.{options.kind}"

@@ -31,7 +31,7 @@ import numpy as np
 from augmentation import read_sound
 from cases import EVERY_SHAPE, POSES, Case, motion_of
 from numpy.typing import NDArray
-from sitters import DATA, choose_sitters, open_landmarker, open_sitters
+from sitters import DATA, choose_sitters, open_landmarker, open_sitters, open_view
 
 from mien.engine.config import MotionConfig
 from mien.engine.emotion import EMOTIONS, Style
@@ -257,7 +257,7 @@ def score_stability(subject: Subject, motions: dict[str, Motion]) -> Scores:
 def _same_bytes(subject: Subject) -> bool:
     """Draw rest and some motions again and again, others between, on this renderer and on a fresh one."""
     random = np.random.default_rng(3)
-    fresh = open_renderer(subject.portrait)
+    fresh = open_view(subject.portrait)
     rest = subject.draw({})
     same = True
     for _ in range(4):
@@ -377,12 +377,10 @@ def speech_pops(subject: Subject, motions: dict[str, Motion]) -> Scores:
 
 
 def score_rest(subject: Subject) -> Scores:
-    portrait, drawn = subject.portrait, subject.renderer.render(neutral_motion(1)[0])
-    photo = portrait.picture
-    if drawn.shape != photo.shape:
-        size = (drawn.shape[1], drawn.shape[0])
-        photo = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
-    apart = np.abs(drawn.astype(int) - photo)
+    """Compare with the photo at its own size, where nothing is scaled."""
+    renderer = open_renderer(subject.portrait)
+    apart = np.abs(renderer.render(neutral_motion(1)[0]).astype(int) - subject.portrait.picture)
+    renderer.close()
     return {"largest": int(apart.max()), "share_over_1": float((apart.max(axis=2) > 1).mean())}
 
 
@@ -400,7 +398,7 @@ def main() -> None:
     measures = _measures(set(options.measures.split(",")))
     scores: dict[str, Scores] = {}
     for sitter, portrait in open_sitters(choose_sitters(options.only)):
-        subject = Subject(portrait, open_renderer(portrait))
+        subject = Subject(portrait, open_view(portrait))
         scores[sitter.id] = {"kind": sitter.kind} | {
             name: measure(subject) for name, measure in measures.items()
         }

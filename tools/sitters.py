@@ -25,6 +25,7 @@ from mien.engine.framing import DEFAULT_SIZE
 from mien.engine.gallery import builtin_portraits
 from mien.engine.landmarks import FaceLandmarker
 from mien.engine.portrait import Portrait
+from mien.engine.renderer import Renderer, open_renderer
 from mien.engine.scaling import scale_portrait
 from mien.web.casting import find_portrait
 from mien.web.model_store import FACE_FINDER, model_path
@@ -33,6 +34,9 @@ Picture = NDArray[np.uint8]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 DATA: Final = REPOSITORY.parent / "shared" / "data"
+
+VIEW: Final = 512
+"""Pixels: what a session shows unless asked for more."""
 
 FILM: Final = ".mp4"
 
@@ -149,6 +153,13 @@ def open_sitters(sitters: Sequence[Sitter]) -> Iterator[tuple[Sitter, Portrait]]
 def open_landmarker() -> FaceLandmarker:
     """Open the landmark model. Raises AssetError where it is not to be had."""
     return FaceLandmarker(model_path(FACE_FINDER))
+
+
+def open_view(portrait: Portrait) -> Renderer:
+    """Open a renderer of pictures with VIEW pixels on their longer side, where the portrait has as many."""
+    height, width = portrait.picture.shape[:2]
+    scale = min(VIEW / max(height, width), 1.0)
+    return open_renderer(portrait, size=(round(width * scale / 2) * 2, round(height * scale / 2) * 2))
 
 
 def _open(sitter: Sitter) -> Portrait:
