@@ -13,6 +13,7 @@ from mien.engine.head import mouth_gap_weights
 from mien.engine.motion import (
     CHANNELS,
     GAZE_SLICE,
+    INDEX,
     ROTATION_SLICE,
     SHAPE_SLICE,
     SHAPES,
@@ -30,6 +31,10 @@ from mien.kernels.raster import raster_texture
 
 ROTATION_LIMITS: Final = np.deg2rad(np.array([15.0, 20.0, 15.0], np.float32))
 """Pitch, yaw and roll go no further than this either way, in radians: past it one photo does not suffice."""
+
+_CLOSE: Final = INDEX["mouthClose"]
+_PRESSED: Final = 0.05
+"""The share of mouthClose that still presses lips that touch already."""
 
 _FURTHEST_TURN: Final = 1.2
 """Pitch and yaw, as shares of their limits, are the legs of a right triangle whose longest side is at most
@@ -268,6 +273,10 @@ def _clamp(motion: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return motion within its ranges; what is not a number counts as zero."""
     kept = np.nan_to_num(motion.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
     kept[SHAPE_SLICE] = np.clip(kept[SHAPE_SLICE], 0, 1)
+    # Lips that touch stop each other: mouthClose goes no further than what the other shapes open.
+    gaps = mouth_gap_weights()
+    close, opened = float(kept[_CLOSE]), float(np.maximum(gaps, 0) @ kept[SHAPE_SLICE])
+    kept[_CLOSE] = min(close, opened / -float(gaps[_CLOSE]) + _PRESSED * close)
     rotation = np.clip(kept[ROTATION_SLICE], -ROTATION_LIMITS, ROTATION_LIMITS)
     far = float(np.linalg.norm(rotation[:2] / ROTATION_LIMITS[:2]))
     rotation[:2] *= min(1.0, _FURTHEST_TURN / max(far, 1e-6))

@@ -244,6 +244,15 @@ def test_mouth_opens_with_the_jaw_and_shuts_with_mouth_close(
     assert shut < 0.05 * counts[1]
 
 
+def test_mouth_close_moves_no_lips_that_touch(portrait: Portrait, renderer: RigRenderer) -> None:
+    """Closing goes with an open jaw: alone it must not draw the lips up to the nose."""
+    box = box_round(portrait, (*INNER_LIPS_TOP, *INNER_LIPS_BOTTOM, 2), 4)
+    rest = renderer.render(neutral_motion(1)[0])[box].astype(int)
+    closed = renderer.render(motion_of(mouthClose=1.0))[box].astype(int)
+    opened = renderer.render(motion_of(jawOpen=0.2))[box].astype(int)
+    assert np.abs(closed - rest).mean() < 0.3 * np.abs(opened - rest).mean()
+
+
 def test_lower_teeth_and_tongue_stay_hidden_behind_closed_lips(
     portrait: Portrait, renderer: RigRenderer
 ) -> None:
