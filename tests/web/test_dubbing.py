@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from synthetic_clip import FRAMES, SyntheticClip, draw_clip
 from typer.testing import CliRunner
 
+from mien.engine.emotion import Style
 from mien.engine.footage import Footage
 from mien.engine.landmarks import FaceLandmarks
+from mien.engine.timebase import SAMPLES_PER_FRAME
 from mien.web import dubbing
-from mien.web.casting import find_portrait
+from mien.web.casting import find_portrait, open_animator
 from mien.web.cli import app
 
 
@@ -170,3 +172,10 @@ def test_a_video_is_a_portrait_for_sessions(video: Path, knowing: Callable[..., 
     assert isinstance(found, Footage)
     assert (found.name, found.size, len(found.clip)) == ("talker", (256, 256), FRAMES)
     assert "Following the face" in told
+    animator = open_animator(found, size=(256, 256), style=Style(), seed=0)
+    frames = animator.push(np.zeros(12 * SAMPLES_PER_FRAME, np.float32))
+    assert len(frames) == 12 - animator.delay_frames
+    assert {frame.i420.shape for frame in frames} == {(384, 256)}
+    # In silence the body moves on all the same.
+    assert len({frame.i420.tobytes() for frame in frames}) == len(frames)
+    animator.close()
