@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.eye_frame import EYE_POINTS, EyeFrame, Floats, Side
+from mien.engine.eye_frame import EYE_POINTS, LOWER_LID, EyeFrame, Floats, Side
 from mien.engine.eye_layer import (
     LASH_ABOVE,
     LASH_BELOW,
@@ -109,10 +109,10 @@ class EyeDrawing:
 
         self._frame = frame = EyeFrame.of(portrait.landmarks, side)
         cover = self._covered(height, width)
-        # The photo's own lid is carried down, not the rim of glasses before it.
-        bare = np.asarray(
-            cover.astype(np.float32) * (1 - pictures["rim"][..., 0] / np.float32(255)), np.uint8
-        )
+        # The photo's own lid is carried down, not the rim of glasses before it; nor does it cover that.
+        self._rim = np.ascontiguousarray(pictures["rim"][..., 0])
+        self._rimmed = bool(self._rim.any())
+        bare = np.asarray(cover.astype(np.float32) * (1 - self._rim / np.float32(255)), np.uint8)
         self._own, self._lid = np.dstack([own, bare]), np.dstack([pictures["lid"], cover])
         head, chosen = load_head(), [*eye.top, *eye.bottom, *eye.crease]
         self._corners, self._weights = head.landmark_corners[chosen], head.landmark_weights[chosen]
@@ -123,6 +123,9 @@ class EyeDrawing:
         self._curves = frame.place(x, np.stack([upper, closed, fold]))
         self._open_lid = self._lid_attributes(upper, fold, np.zeros(_COLUMNS))
         self._shut_lid = self._lid_attributes(closed, fold, closed - upper)
+        met = closed - LOWER_LID * (frame.lower(x) - upper)
+        self._met_lid = self._lid_attributes(met, fold, met - upper)
+        """Where the lower lid, raised, meets the upper one."""
         self._mixing = self._interpolation(eye.top, eye.bottom, eye.crease)
         self._rest_gap = self._gap(self._rest)
         self._leaving = 0.0
@@ -302,7 +305,9 @@ class EyeDrawing:
         below = LASH_BELOW * np.array([-across[1], across[0]])
         flat = np.zeros((3 * _COLUMNS, 3), np.float32)
         flat[:, :2] = np.concatenate([margin + below, margin, fold])
-        attributes = self._open_lid + np.float32(closing) * (self._shut_lid - self._open_lid)
+        # The lower lid rises as the upper one falls to it.
+        goal = self._shut_lid + np.float32(closing) * (self._met_lid - self._shut_lid)
+        attributes = self._open_lid + np.float32(closing) * (goal - self._open_lid)
         box = bounds(flat[:, :2], placement.depth.shape, 1)
         flat[:, :2] -= box[:2]
         shape = (box[3] - box[1], box[2] - box[0])
@@ -321,6 +326,8 @@ class EyeDrawing:
             # Its fold stays where it is: only what lies below it is carried along.
             own = _read(self._own, lid.carried)
             share = own[..., 3:] * np.float32((1 - painted) / 255)
+            if self._rimmed:
+                share = share * (1 - _read(self._rim, lid.closed)[..., None] * np.float32(1 / 255))
             colour = colour + share * (own[..., :3] - colour)
         edge = np.clip(lid.height + np.float32(0.02 * self._frame.width + 0.5), 0, 1)
         share = (cover * edge * np.float32(ease(closing / 0.08) / 255))[..., None]

@@ -22,6 +22,9 @@ from mien.engine.face_points import (
 Floats = NDArray[np.float64]
 Side = Literal["left", "right"]
 
+LOWER_LID: Final = 0.17
+"""How much of a blink's way the lower lid comes up."""
+
 _LOWEST_FOLD: Final = 0.10
 """The lid's fold lies at least so many eye widths above its margin."""
 

@@ -115,7 +115,7 @@ def build_eye(
     iris, white, glint = _ball(around, tone, centre, radius)
     skin = _bare_skin(around, tone, centre, radius)
     rim = _rim(around)
-    lid = _closed_lid(around, tone)
+    lid = _closed_lid(around, tone, rim)
     lid = lid + rim[..., None] * (around.picture - lid)
     pictures = {"iris": iris, "white": white, "glint": glint, "skin": skin, "lid": lid}
     pictures["rim"] = 255 * np.repeat(rim[..., None], 3, axis=2)
@@ -198,12 +198,14 @@ def _skin_tone(around: _Surroundings) -> NDArray[np.float32]:
     return around.spread((clear * lit).astype(np.float32), 0.2)
 
 
-def _closed_lid(around: _Surroundings, tone: NDArray[np.float32]) -> NDArray[np.float32]:
+def _closed_lid(
+    around: _Surroundings, tone: NDArray[np.float32], rim: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Paint the upper lid over the closed eye: from the colours at its fold to the tone of skin about it."""
     frame, width = around.frame, around.frame.width
     fold = frame.fold(around.x)
     under = np.maximum(around.y - fold, 0) / width
-    smooth = around.blurred(around.picture, 0.07)
+    smooth = around.blurred(around.picture + rim[..., None] * (tone - around.picture), 0.07)
     edge = around.blurred(around.at(smooth, around.x, fold), 0.10)
     # What the open eye shows of the lid tells its colour, unless it lies in shadow or under lashes.
     seen = frame.upper(around.x) - fold
@@ -408,7 +410,7 @@ def _rim(around: _Surroundings) -> NDArray[np.float32]:
         float(tilt[best, 0]) * across + float(bend[best, 0]) * across**2
     )
     off_middle = (around.y - curve) / width - (inside.min() + inside.max()) / 2
-    near = smoothstep((0.5 * float(np.ptp(inside)) + 0.03 - np.abs(off_middle)) / 0.03)
+    near = smoothstep((0.5 * float(np.ptp(inside)) + 0.05 - np.abs(off_middle)) / 0.03)
     return np.asarray(near, np.float32)
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.eye_frame import EYE_POINTS, EyeFrame
+from mien.engine.eye_frame import EYE_POINTS, LOWER_LID, EyeFrame
 from mien.engine.face_points import (
     EYES,
     FACE_OVAL,
@@ -30,9 +30,6 @@ PARTED_GAP: Final = 0.02
 
 _SEAL_OVERLAP: Final = 0.7
 """Pixels by which closed lips overlap, so that no hairline opens between them."""
-
-_LOWER_LID: Final = 0.17
-"""How much of a blink's way the lower lid comes up."""
 
 _WIDEST: Final = 0.6
 """How much of the head model's widening an eye takes: all of it bares the ball all round the iris."""
@@ -206,7 +203,7 @@ def _raise_lower_lid(eye: EyeFrame, positions: Floats) -> Floats:
     beside = smoothstep(1 - np.maximum(np.maximum(-x, x - width), 0) / (0.22 * width))
     near = (y > (upper + lower) / 2) & (y < 0.8 * width)
     moved = np.zeros((len(x), 3))
-    moved[:, :2] = (-_LOWER_LID * (lower - upper) * below * beside * near)[:, None] * eye.down
+    moved[:, :2] = (-LOWER_LID * (lower - upper) * below * beside * near)[:, None] * eye.down
     return moved
 
 

@@ -160,8 +160,7 @@ def test_a_rim_of_glasses_stays_before_the_closing_lid() -> None:
     assert rim.sum() > 60
     for blink in (0.2, 0.5, 1.0):
         drawn = renderer.render(motion_of(eyeBlink=blink)).astype(int)
-        assert np.abs(drawn - rest)[rim].mean() < 8
-        assert np.percentile(np.abs(drawn - rest)[rim], 95) < 40
+        assert np.abs(drawn - rest)[rim].max() <= 5
 
 
 def test_a_face_without_glasses_has_no_rim(portrait: Portrait) -> None:
