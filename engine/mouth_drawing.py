@@ -71,14 +71,10 @@ class MouthDrawing:
         self._skin[:] = np.round(own + np.float32(parted) * (self._lips - own)).astype(np.uint8)
 
     def draw(self, picture: Frame, placement: Placement, box: Box, motion: NDArray[np.float32]) -> None:
-        """Draw teeth, gums and tongue where the lips part, and the tongue where it passes before them."""
+        """Draw teeth, gums and tongue where the lips part."""
         tongue = float(motion[INDEX["tongueOut"]])
         inside = self._inside(placement, tongue, float(self._gap_weights @ motion[SHAPE_SLICE]))
-        if tongue > 0:
-            box = self._tongue.box(inside, box, placement.depth.shape)
         opened = cv2.morphologyEx(self.opening.mask(placement, box), cv2.MORPH_OPEN, CROSS)
-        if tongue > 0:
-            self._tongue.pass_lips(inside, placement.depth, box, opened)
         left, top, width, height = cv2.boundingRect(opened)
         if width * height == 0 or cv2.countNonZero(opened) < 6:
             return

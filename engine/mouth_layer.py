@@ -14,10 +14,12 @@ from mien.engine.motion import INDEX, SHAPES
 
 _TEETH: Final = np.array([226.0, 219.0, 204.0])
 _GUM: Final = np.array([182.0, 102.0, 98.0])
-_TONGUE: Final = np.array([186.0, 100.0, 96.0])
+_TONGUE: Final = np.array([168.0, 92.0, 90.0])
 _CAVITY: Final = np.array([40.0, 14.0, 15.0])
-_TEETH_LOWERED: Final = 0.008
+_TEETH_LOWERED: Final = 0.012
 """Upper teeth sit so much lower than the head model's, in face widths: speaking mouths show their edge."""
+_LOWER_LOWERED: Final = 0.008
+"""Lower teeth sit so much lower too: of them a speaking mouth shows the tips."""
 _LOWER_TEETH: Final = 0.86
 """Lower teeth lie in the shadow of the upper ones."""
 _TONGUE_SIDES: Final = 0.85
@@ -102,6 +104,7 @@ def build_mouth(
     edge = float(positions[: head.part("upper_teeth").stop - run.start, 1].max())
     shown = _teeth_edge(teeth, points)
     positions[~lower, 1] += _TEETH_LOWERED * fit.scale if shown is None else shown - edge
+    positions[lower, 1] += _LOWER_LOWERED * fit.scale
     first = PARTS.index(MOUTH_PARTS[0])
     triangles = np.concatenate(head.triangles[first : first + len(MOUTH_PARTS)]) - run.start
     photo = _between_lips(points, picture.shape[:2], 7, 1.2) if parted else np.zeros_like(teeth)

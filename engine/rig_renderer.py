@@ -55,14 +55,14 @@ CAMERA_DISTANCE: Final = 4.0
 NEUTRAL_AT: Final = 0.5
 """Sum of mouth weights from which on the photo's own smile or parted lips have given way to speech.
 
-What closes lips counts twice, so that a composed mouth (mien.engine.idle) has just that sum; a smile does
-not count, as nothing hinders it. The neutraliser's weight is smoothstep(sum / NEUTRAL_AT): 0 with zero slope
-at rest, so that a photo that smiles is shown as it is while nothing moves, and faint noise leaves it."""
+What closes lips counts twice, so that a composed mouth (mien.engine.idle) has just that sum. The weight of
+the neutraliser is smoothstep(sum / NEUTRAL_AT): 0 with zero slope at rest, so that a photo that smiles is
+shown as it is while nothing moves, and faint noise leaves it."""
 
 _SPEAKS: Final = np.array(
     [
         0.0
-        if name.startswith("mouthSmile") or not name.startswith(("jaw", "mouth"))
+        if not name.startswith(("jaw", "mouth"))
         else 2.0
         if name.startswith(("mouthPress", "mouthRoll", "mouthClose"))
         else 1.0

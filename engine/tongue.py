@@ -1,21 +1,19 @@
-"""How a tongue articulates: its tip rises to the upper teeth, passes between the rows, and lies on the lip.
+"""How a tongue articulates: its tip rises to the upper teeth, passes between the rows, covers the lower ones.
 
 Motion has one channel for it, ARKit's tongueOut. Speech uses its lower part: about 0.05 for t, d and n, 0.16
 for l, 0.3 for th (tools/articulation.py); only a tongue put out goes further.
+It ends at the lips: what of it would hang over them is not drawn.
 """
 
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.head import load_head
 from mien.engine.motion import INDEX
-from mien.engine.opening import FINE
-from mien.engine.placement import Box, Pixels, Placement, ease
+from mien.engine.placement import Placement, ease
 from mien.engine.portrait import Portrait
-from mien.kernels.raster import raster_attributes
 
 _RAISED_AT: Final = 0.14
 _LOWERED_FROM: Final = 0.2
@@ -25,6 +23,9 @@ _BEHIND_EDGE: Final = 0.006
 """How far above the upper teeth's edge the raised tip ends, in face widths."""
 _OVER_EDGE: Final = 0.012
 """How far above the lower teeth's edge a tongue passes over it, in face widths."""
+_SPEECH_REACH: Final = 0.35
+_BEYOND_SPEECH: Final = 0.5
+"""Past the first weight, a tongue comes out only so many times as far."""
 _NEAR_TEETH: Final = 0.07
 """How near to the lower teeth, before or behind them, a tongue has to clear them, in face widths."""
 _DROOP: Final = 2.6
@@ -35,6 +36,12 @@ _MIDDLE: Final = 0.025
 """Half of the width of the tongue's middle, in face widths."""
 _LETS_PASS: Final = 0.04
 """How far apart lips are that let a tongue pass freely, in face widths: it stays behind closed ones."""
+
+
+def _reach(weight: float) -> float:
+    """Hold back a tongue put out further than speech needs: a photo says nothing of what lies beneath it."""
+    beyond = max(weight - _SPEECH_REACH, 0.0)
+    return weight - (1 - _BEYOND_SPEECH) * beyond
 
 
 class Tongue:
@@ -53,9 +60,6 @@ class Tongue:
         upper, lower = head.part("upper_teeth"), head.part("lower_teeth")
         self._upper = np.flatnonzero(across[upper] < _FRONT) + upper.start - first
         self._lower = np.flatnonzero(across[lower] < _FRONT) + lower.start - first
-        triangles = portrait.mouth_triangles - np.int32(portrait.runs[1])
-        own = (triangles >= self._own.start).all(axis=1) & (triangles < self._own.stop).all(axis=1)
-        self._triangles = np.ascontiguousarray(triangles[own])
         self._scale = portrait.scale
         shape = INDEX["tongueOut"]
         moves = slice(int(portrait.delta_starts[shape]), int(portrait.delta_starts[shape + 1]))
@@ -73,8 +77,9 @@ class Tongue:
         """
         own = inside[self._own]
         free = ease(gap / _LETS_PASS)
-        own -= np.float32((1 - free) * weight) * (self._out @ placement.rotation.T)
-        weight *= free
+        reached = free * _reach(weight)
+        own -= np.float32(weight - reached) * (self._out @ placement.rotation.T)
+        weight = reached
         down = placement.rotation[:, 1] / np.linalg.norm(placement.rotation[:, 1])
         height = own @ down
         upper, lower = float((inside[self._upper] @ down).max()), float((inside[self._lower] @ down).min())
@@ -86,30 +91,5 @@ class Tongue:
         needed = height[self._middle] - lower + _OVER_EDGE * self._scale
         clear = float((np.maximum(needed, 0) * np.clip(near, 0, 1)).max()) * ease(weight / _RAISED_AT)
         out = np.maximum(teeth - own[:, 2], 0) / self._scale
-        own += (_DROOP * self._scale * out**2 - max(rise, clear) * self._forward**0.8)[:, None] * down
-
-    def box(self, inside: NDArray[np.float32], box: Box, shape: tuple[int, ...]) -> Box:
-        """Widen the mouth's box to hold the tongue too, within a picture of that height and width."""
-        low, high = inside[self._own, :2].min(axis=0), inside[self._own, :2].max(axis=0)
-        left, top, right, bottom = box
-        return (
-            max(min(left, int(low[0]) - 2), 0),
-            max(min(top, int(low[1]) - 2), 0),
-            min(max(right, int(high[0]) + 3), shape[1]),
-            min(max(bottom, int(high[1]) + 3), shape[0]),
-        )
-
-    def pass_lips(
-        self, inside: NDArray[np.float32], depth: NDArray[np.float32], box: Box, opened: Pixels
-    ) -> None:
-        """Add to the opening, in place at FINE resolution, where the tongue lies before the skin."""
-        left, top, right, bottom = box
-        skin = cv2.resize(depth[top:bottom, left:right], opened.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        before = np.where(np.isfinite(skin), skin, -np.inf).astype(np.float32)
-        kept = before.copy()
-        fine = inside.copy()
-        fine[:, 0] = (fine[:, 0] - left) * FINE + 0.5
-        fine[:, 1] = (fine[:, 1] - top) * FINE + 0.5
-        nothing = np.zeros((len(fine), 1), np.float32)
-        raster_attributes(fine, self._triangles, nothing, np.zeros((*before.shape, 1), np.float32), before)
-        opened[before < kept] = 255
+        droop = _DROOP * self._scale * out**2
+        own += (droop - max(rise, clear) * self._forward**0.8)[:, None] * down

@@ -42,7 +42,7 @@ def articulated(portrait: Portrait, weight: float, gap: float) -> tuple[Position
     return inside, slice(run.start - first, run.stop - first)
 
 
-def red(picture: NDArray[np.uint8], rows: slice, columns: slice) -> float:
+def red(picture: NDArray[np.integer], rows: slice, columns: slice) -> float:
     area = picture[rows, columns].astype(float)
     return float((area[..., 0] - area[..., 1:].mean(axis=-1)).mean())
 
@@ -52,15 +52,19 @@ def test_closed_lips_hold_a_tongue_back(renderer: RigRenderer) -> None:
     np.testing.assert_array_equal(renderer.render(motion_of(tongueOut=1.0)), closed)
 
 
-def test_a_tongue_put_out_passes_the_lower_lip(portrait: Portrait, renderer: RigRenderer) -> None:
-    opened = renderer.render(motion_of(jawOpen=0.3))
-    out = renderer.render(motion_of(jawOpen=0.3, tongueOut=1.0))
-    lip = portrait.landmarks[17, :2] + [0, 0.2135 * 0.3 * portrait.scale]
-    x, y = lip.astype(int)
-    area = slice(y - 10, y - 4), slice(x - 4, x + 4)
-    changed = np.abs(out.astype(int) - opened)[area].mean()
-    assert changed > 10
-    assert red(out, *area) > 20
+def test_a_tongue_put_out_fills_the_opening_and_ends_at_the_lips(
+    portrait: Portrait, renderer: RigRenderer
+) -> None:
+    opened = renderer.render(motion_of(jawOpen=0.4)).astype(int)
+    out = renderer.render(motion_of(jawOpen=0.4, tongueOut=1.0)).astype(int)
+    changed = np.abs(out - opened).max(axis=2) > 12
+    rows = np.flatnonzero(changed.any(axis=1))
+    fall = 0.2135 * 0.4 * portrait.scale
+    lip_edge = portrait.landmarks[14, 1] + fall
+    assert changed.sum() > 60
+    assert rows.max() <= lip_edge + 3
+    x = int(portrait.landmarks[14, 0])
+    assert red(out, slice(int(lip_edge) - 5, int(lip_edge) - 2), slice(x - 4, x + 4)) > 20
 
 
 def test_its_tip_rises_for_l_and_leaves_the_upper_teeth_further_out(portrait: Portrait) -> None:
