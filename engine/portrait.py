@@ -17,7 +17,7 @@ from mien.engine.framing import LONGEST_SIDE, check_size
 from mien.engine.head import load_head
 from mien.engine.motion import SHAPES
 
-PORTRAIT_FORMAT: Final = 5
+PORTRAIT_FORMAT: Final = 6
 """Version of a portrait file, raised when its fields or their meaning change. Files of others are refused."""
 
 NEUTRALISER: Final = len(SHAPES)
@@ -42,6 +42,7 @@ _FORMS: Final[dict[str, tuple[str, tuple[int | str, ...]]]] = {
     "landmarks": ("float32", (478, 3)),
     "scores": ("float32", (len(SHAPES),)),
     "pivot": ("float32", (3,)),
+    "nod_pivot": ("float32", (3,)),
     "vertices": ("float32", ("vertices", 3)),
     "runs": ("int64", (4,)),
     "share": ("float32", ("vertices",)),
@@ -93,7 +94,10 @@ class Portrait:
     """Pixels a face width."""
 
     pivot: NDArray[np.float32]
-    """float32[3]: the point that the head turns about."""
+    """float32[3]: the point at the neck's base that the head turns and tilts about."""
+
+    nod_pivot: NDArray[np.float32]
+    """float32[3]: the point between the ears that it nods about."""
 
     vertices: NDArray[np.float32]
     """float32[vertices, 3] at rest."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.backdrop import take_apart
-from mien.engine.background_layer import PIVOT, build_background
+from mien.engine.background_layer import NOD_PIVOT, PIVOT, build_background
 from mien.engine.errors import PhotoError, PictureTooSmall
 from mien.engine.eye_frame import EYE_POINTS
 from mien.engine.eye_layer import build_eye
@@ -189,6 +189,7 @@ def _assemble(
         scores=scores,
         scale=fit.scale,
         pivot=fit.project(PIVOT).astype(np.float32),
+        nod_pivot=fit.project(NOD_PIVOT).astype(np.float32),
         vertices=vertices.astype(np.float32),
         runs=runs.astype(np.int64),
         share=np.concatenate([ground.face_share, np.ones(len(hidden)), ground.share]).astype(np.float32),

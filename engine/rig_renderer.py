@@ -195,7 +195,7 @@ class RigRenderer:
             self._weights,
             placement.positions,
         )
-        placement.rotation, placement.shift = _pose(motion, portrait.scale)
+        placement.rotation, placement.shift = _pose(motion, portrait)
         if motion[ROTATION_SLICE].any() or motion[TRANSLATION_SLICE].any():
             turn(placement.positions, portrait.share, placement.rotation, portrait.pivot, placement.shift)
         gap = float(self._gap_weights @ shapes) * portrait.scale
@@ -292,8 +292,11 @@ def _neutral(motion: NDArray[np.float32]) -> float:
     return ease(spoken / NEUTRAL_AT)
 
 
-def _pose(motion: NDArray[np.float32], scale: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the head's turn, float32[3, 3], with the scale its distance gives, and its shift in pixels."""
+def _pose(motion: NDArray[np.float32], portrait: Portrait) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the head's turn, float32[3, 3], with the scale its distance gives, and its shift in pixels.
+
+    The turn is about the portrait's pivot; that the head nods about another point is part of the shift.
+    """
     pitch, yaw, roll = (float(angle) for angle in motion[ROTATION_SLICE] * ROTATION_GAIN)
     x, y, z = (float(value) for value in motion[TRANSLATION_SLICE])
     cosine, sine = np.cos([pitch, yaw, roll]), np.sin([pitch, yaw, roll])
@@ -301,5 +304,7 @@ def _pose(motion: NDArray[np.float32], scale: float) -> tuple[NDArray[np.float32
     shake = np.array([[cosine[1], 0, -sine[1]], [0, 1, 0], [sine[1], 0, cosine[1]]])
     tilt = np.array([[cosine[2], -sine[2], 0], [sine[2], cosine[2], 0], [0, 0, 1]])
     nearer = CAMERA_DISTANCE / (CAMERA_DISTANCE + z)
-    turned = (nearer * (tilt @ shake @ nod)).astype(np.float32)
-    return turned, np.array([x * scale, y * scale, 0], np.float32)
+    turned = nearer * (tilt @ shake)
+    arm = (portrait.nod_pivot - portrait.pivot).astype(np.float64)
+    shift = portrait.scale * np.array([x, y, 0]) + turned @ (arm - nod @ arm)
+    return (turned @ nod).astype(np.float32), shift.astype(np.float32)

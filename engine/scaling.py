@@ -118,6 +118,7 @@ RULES: Final[dict[str, Callable[[_Scaling], Any]]] = {
     "scores": _same("scores"),
     "scale": lambda to: to.portrait.scale * to.factor,
     "pivot": lambda to: to.places(to.portrait.pivot),
+    "nod_pivot": lambda to: to.places(to.portrait.nod_pivot),
     "vertices": lambda to: to.places(to.portrait.vertices),
     "runs": _same("runs"),
     "share": _same("share"),

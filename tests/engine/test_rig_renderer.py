@@ -5,17 +5,18 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from synthetic_face import draw_photo
+from synthetic_face import NOSE_TIP, draw_photo
 
 from mien.engine.cutout import background_of
 from mien.engine.errors import BackendUnavailable, ConfigError
 from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP
 from mien.engine.framing import shown_window
 from mien.engine.gallery import builtin_portraits, open_builtin
+from mien.engine.head import load_head
 from mien.engine.motion import CHANNELS, INDEX, neutral_motion
 from mien.engine.portrait import Portrait
 from mien.engine.renderer import open_renderer
-from mien.engine.rig_renderer import RigRenderer
+from mien.engine.rig_renderer import ROTATION_GAIN, RigRenderer
 from mien.engine.scaling import RULES, scale_portrait
 
 Frame = NDArray[np.uint8]
@@ -171,6 +172,18 @@ def test_head_goes_where_it_is_told(renderer: RigRenderer, channel: str, axis: i
         moved = green_dot(renderer.render(motion_of(**{channel: amount}))) - rest
         assert sign * np.sign(amount) * moved[axis] > 2
         assert abs(moved[1 - axis]) < 2
+
+
+def test_head_nods_between_the_ears(portrait: Portrait, renderer: RigRenderer) -> None:
+    """About the neck's base, the whole head would duck: the nose would go a quarter further."""
+    at_rest = load_head().landmarks(portrait.vertices[: portrait.runs[1]])
+    ears, nose = (at_rest[index].mean(axis=0) for index in ([234, 454], [NOSE_TIP]))
+    assert np.abs(portrait.nod_pivot - ears)[:2].max() < 0.15 * portrait.scale
+    down, up = (green_dot(renderer.render(motion_of(headPitch=pitch * DEGREE)))[1] for pitch in (-10, 10))
+    before_pivot = portrait.nod_pivot[2] - nose[2]
+    assert 0.6 < before_pivot / portrait.scale < 0.75
+    travel = np.sin(ROTATION_GAIN[0] * 10 * DEGREE) * before_pivot
+    assert abs((down - up) / 2 - travel) < 0.02 * portrait.scale
 
 
 def test_roll_tips_the_head_to_the_right(renderer: RigRenderer) -> None:
