@@ -1,5 +1,6 @@
 """Draws an eye: the ball where the lids part, its iris moved by the gaze, and the upper lid as it closes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,11 +26,23 @@ from mien.kernels.raster import raster_attributes
 
 _SQUARE: Final[Pixels] = np.ones((7, 7), np.uint8)
 
-_LASH_COLOUR: Final = np.array([0.8, 1.0, 1.08], np.float32)
-"""How much of red, green and blue lashes take away: the darkest hair is still a warm brown."""
-
 _GLINT_FOLLOWS: Final = np.float32(0.3)
 """How much of the iris' way its reflections go: less than the half that a cornea's curvature would give."""
+
+_TINT_DOUBT: Final = 0.1
+
+_LESSER: Final = 0.6
+"""Reflections no brighter than this share of the brightest leave as the ball turns: under another light they
+would not be there, and over the pupil they look like dust."""
+
+_FURTHEST_DOWN: Final = np.deg2rad(25.0)
+"""The gaze that eyeLookDown = 1 goes with. The upper lid follows it over the ball."""
+
+_STILL_DOWN: Final = 0.06
+"""Up to so much of eyeLookDown the upper lid stays: small wanderings of the gaze leave the photo's lid."""
+
+_LEAST_OPEN: Final = 0.25
+"""Looking down, lids leave so much of their gap."""
 
 _STILL: Final = 1.03
 _WIDER: Final = 0.1
@@ -96,7 +109,7 @@ class EyeDrawing:
         lashes = portrait.left_eye_lashes if side == "left" else portrait.right_eye_lashes
         self._line, self._hair = lashes.astype(np.float32) / 255
         name = side.capitalize()
-        self._blink = INDEX[f"eyeBlink{name}"]
+        self._blink, self._look_down = INDEX[f"eyeBlink{name}"], INDEX[f"eyeLookDown{name}"]
 
         rows, columns = np.mgrid[:height, :width].astype(np.float32)
         away = np.hypot(columns - self._iris[0], rows - self._iris[1]) / self._iris_radius
@@ -106,8 +119,10 @@ class EyeDrawing:
         self._shown = self._ball.copy()
         """The ball with its reflections."""
         self._reflects = bool(self._glint.any())
+        self._lesser = _lesser_reflections(self._glint)
 
         self._frame = frame = EyeFrame.of(portrait.landmarks, side)
+        self._lash_tint = _lash_tint(frame, own, pictures["lid"], self._corner)
         cover = self._covered(height, width)
         # The photo's own lid is carried down, not the rim of glasses before it; nor does it cover that.
         self._rim = np.ascontiguousarray(pictures["rim"][..., 0])
@@ -122,12 +137,19 @@ class EyeDrawing:
         upper, fold, closed = frame.upper(x), frame.fold(x), _closed_line(frame, x)
         self._curves = frame.place(x, np.stack([upper, closed, fold]))
         self._open_lid = self._lid_attributes(upper, fold, np.zeros(_COLUMNS))
+        arch = _arc(frame, x, frame.upper)
+        self._arched_lid = self._lid_attributes(arch, fold, arch - upper)
+        """On its way the margin takes on a plain arch: the open eye's own bends would leave humps."""
+        self._to_arch = (arch - upper)[:, None] * frame.down
         self._shut_lid = self._lid_attributes(closed, fold, closed - upper)
         met = closed - LOWER_LID * (frame.lower(x) - upper)
         self._met_lid = self._lid_attributes(met, fold, met - upper)
         """Where the lower lid, raised, meets the upper one."""
         self._mixing = self._interpolation(eye.top, eye.bottom, eye.crease)
         self._rest_gap = self._gap(self._rest)
+        follows = float(np.sin(_FURTHEST_DOWN)) * self._ball_radius / self._rest_gap
+        self._lowered = min(follows, 1 - _LEAST_OPEN)
+        """How much of a blink's way the upper lid goes as the eye looks down."""
         self._leaving = 0.0
         """How far the ball is from showing what the photo shows of it, 0..1."""
         row = np.arange(_COLUMNS - 1, dtype=np.int32)
@@ -210,10 +232,16 @@ class EyeDrawing:
         self._placed = self._landmarks(placement.positions)
         wider = self._gap(self._placed) / (self._rest_gap * float(np.linalg.norm(placement.rotation[:, 1])))
         self._leaving = max(ease(gaze), ease((wider - _STILL) / _WIDER))
-        share = np.float32(max(self._leaving, ease(float(motion[self._blink]) / 0.3)))
+        share = np.float32(max(self._leaving, ease(self._closing(motion) / 0.3)))
         if share > 0 or self._bared_before:
             self._skin[:] = np.clip(np.round(self._skin_at_rest + share * self._bared), 0, 255)
         self._bared_before = bool(share > 0)
+
+    def _closing(self, motion: NDArray[np.float32]) -> float:
+        """How much of the way to the lower lid the upper one has gone, 0..1: it follows the gaze down."""
+        shut, down = float(motion[self._blink]), float(motion[self._look_down])
+        down = max(down - _STILL_DOWN, 0.0) / (1 - _STILL_DOWN)
+        return 1 - (1 - shut) * (1 - self._lowered * down)
 
     def _gap(self, landmarks: NDArray[np.float32]) -> float:
         """Measure how far the lids are apart, at the middle third of the eye, in pixels."""
@@ -224,8 +252,8 @@ class EyeDrawing:
 
     def draw(self, picture: Frame, placement: Placement, box: Box, motion: NDArray[np.float32]) -> None:
         """Draw the eyeball where the lids part, then the upper lid as far as it closes."""
-        closing = float(motion[self._blink])
-        lid = self._place_lid(placement, closing) if closing > 0 else None
+        closing = self._closing(motion)
+        lid = self._place_lid(placement, closing, float(motion[self._blink])) if closing > 0 else None
         self._draw_ball(picture, placement, box, motion, lid)
         if lid is not None:
             self._draw_lid(picture, lid, closing)
@@ -238,7 +266,7 @@ class EyeDrawing:
         motion: NDArray[np.float32],
         lid: _Lid | None,
     ) -> None:
-        closing = float(motion[self._blink])
+        closing = self._closing(motion)
         alpha = self._opened(placement, box, self._leaving)
         left, top, right, bottom = box
         if not alpha.any():
@@ -278,6 +306,8 @@ class EyeDrawing:
         # Reflections stay with the light, but the white, which is dull, shows none.
         if self._reflects:
             glint = sample(self._glint, u - _GLINT_FOLLOWS * dx, v - _GLINT_FOLLOWS * dy)
+            if left > 0:
+                glint *= 1 - left * sample(self._lesser, u - _GLINT_FOLLOWS * dx, v - _GLINT_FOLLOWS * dy)
             glint *= ((1 - left * np.clip((away - 0.75) / 0.3, 0, 1)) * np.float32(1 / 255))[..., None]
             layer += glint * (255 - layer)
         return layer
@@ -291,8 +321,11 @@ class EyeDrawing:
         soft = cv2.GaussianBlur(np.asarray(lower, np.float32), (0, 0), 0.06 * width)
         return np.asarray(_SHADE + (1 - _SHADE) * _smooth((soft / 255 - 0.3) / 0.6), np.float32)
 
-    def _place_lid(self, placement: Placement, closing: float) -> _Lid:
-        """Lay the lid's strip between its fold and its margin, and read where its pixels come from."""
+    def _place_lid(self, placement: Placement, closing: float, risen: float) -> _Lid:
+        """Lay the lid's strip between its fold and its margin, and read where its pixels come from.
+
+        closing: how far the upper lid has come down; risen: how far the lower one has come up to it; 0..1.
+        """
         landmarks = self._placed
         moved = landmarks - self._rest
         first, placed = 0, []
@@ -300,14 +333,16 @@ class EyeDrawing:
             placed.append(curve + matrix @ moved[first : first + matrix.shape[1]])
             first += matrix.shape[1]
         upper, lower, fold = placed
+        arched = ease(closing / 0.5)
+        upper = upper + arched * self._to_arch
         margin = upper + closing * (lower - upper)
         across = landmarks[self._mixing[0].shape[1] - 1] - landmarks[0]
         below = LASH_BELOW * np.array([-across[1], across[0]])
         flat = np.zeros((3 * _COLUMNS, 3), np.float32)
         flat[:, :2] = np.concatenate([margin + below, margin, fold])
-        # The lower lid rises as the upper one falls to it.
-        goal = self._shut_lid + np.float32(closing) * (self._met_lid - self._shut_lid)
-        attributes = self._open_lid + np.float32(closing) * (goal - self._open_lid)
+        goal = self._shut_lid + np.float32(risen) * (self._met_lid - self._shut_lid)
+        start = self._open_lid + np.float32(arched) * (self._arched_lid - self._open_lid)
+        attributes = start + np.float32(closing) * (goal - start)
         box = bounds(flat[:, :2], placement.depth.shape, 1)
         flat[:, :2] -= box[:2]
         shape = (box[3] - box[1], box[2] - box[0])
@@ -333,12 +368,13 @@ class EyeDrawing:
         share = (cover * edge * np.float32(ease(closing / 0.08) / 255))[..., None]
         drawn = target + share * (colour - target)
         lash = np.float32(ease(closing / 0.1)) * self._line
-        lash = np.maximum(lash, np.float32(ease((closing - 0.4) / 0.5)) * self._hair)
+        if closing > 0.4:
+            lash = np.maximum(lash, np.float32(ease((closing - 0.4) / 0.5)) * self._hair)
         rows, columns = np.subtract(lash.shape, 1) / (LASH_ABOVE + LASH_BELOW, 1 + 2 * LASH_SIDE)
         across = (lid.x / np.float32(self._frame.width) + np.float32(LASH_SIDE)) * np.float32(columns)
         along = (np.float32(LASH_ABOVE) - lid.height / np.float32(self._frame.width)) * np.float32(rows)
         dark = cv2.remap(lash, across, along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        drawn *= 1 - np.asarray(dark)[..., None] * _LASH_COLOUR
+        drawn *= 1 - np.asarray(dark)[..., None] * self._lash_tint
         target[:] = np.clip(drawn + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -349,17 +385,57 @@ def _read(picture: Frame, places: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(read, np.float32)
 
 
+def _lash_tint(
+    frame: EyeFrame, photo: Pixels, lid: Pixels, corner: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """How much of red, green and blue the lid's edge takes away from skin, float32[3], by its darkest row.
+
+    photo, lid: the picture, and the closed lid, from a corner, x and y, on.
+    """
+    x, up = np.meshgrid(np.linspace(0.08, 0.92, 43), np.linspace(-0.02, 0.10, 25))
+    x, up = x * frame.width, up * frame.width
+    places = np.asarray(frame.place(x, frame.upper(x) - up) - corner, np.float32)
+    seen, skin = _read(photo, places), _read(lid, places)
+    darkest = seen.mean(axis=2).argmin(axis=0), np.arange(seen.shape[1])
+    taken = 1 - seen[darkest].mean(axis=0) / np.maximum(skin[darkest].mean(axis=0), 1)
+    # An edge hardly darker than skin tells no colour: grey then.
+    return np.asarray((taken + _TINT_DOUBT) / (max(float(taken.mean()), 0.0) + _TINT_DOUBT), np.float32)
+
+
 def _disc(away: NDArray[np.float32]) -> NDArray[np.float32]:
     """How much an iris covers at distances from its centre in its radii."""
     return np.asarray(_smooth((1.10 - away) / 0.2), np.float32)
 
 
+def _lesser_reflections(glint: Pixels) -> Pixels:
+    """Mark by 1 what of reflections, uint8[height, width, 3], is much fainter than the brightest."""
+    strength = glint.max(axis=2)
+    count, pieces = cv2.connectedComponents((strength > 0).astype(np.uint8))
+    peaks = np.array([strength[pieces == piece].max(initial=0) for piece in range(count)])
+    lesser = (peaks <= _LESSER * strength.max())[pieces]
+    return np.ascontiguousarray(np.repeat(lesser[..., None], 3, axis=2), np.uint8)
+
+
 def _closed_line(frame: EyeFrame, x: Floats) -> Floats:
     """Where the closed lids meet: a smooth arc that nowhere leaves the lower margin uncovered."""
-    inside = np.linspace(0.12, 0.88, 20) * frame.width
-    arc = np.polyval(np.polyfit(inside, frame.lower(inside), 2), np.clip(x, 0, frame.width))
-    middle = np.sqrt(np.clip(4 * x * (frame.width - x), 0, None)) / frame.width
-    return np.asarray(np.maximum(arc, frame.lower(x)) + OVERLAP * frame.width * middle, np.float64)
+    share = np.clip(x / frame.width, 0, 1)
+    # All but at the corners: right beside them the white would show.
+    overlap = OVERLAP * frame.width * _smooth(np.minimum(share, 1 - share) / 0.06)
+    return np.asarray(np.maximum(_arc(frame, x, frame.lower), frame.lower(x)) + overlap, np.float64)
+
+
+def _arc(frame: EyeFrame, x: Floats, margin: Callable[[Floats], Floats]) -> Floats:
+    """Fit a margin by a cubic from corner to corner, and read it at x; past the corners it is level."""
+    ends = frame.upper(np.array([0.0, frame.width]))
+
+    def shapes(t: Floats) -> Floats:
+        return np.stack([t * (1 - t), t * (1 - t) * (t - 0.5)], axis=-1)
+
+    inside = np.linspace(0.12, 0.88, 20)
+    chord = ends[0] + inside * (ends[1] - ends[0])
+    bends = np.linalg.lstsq(shapes(inside), margin(inside * frame.width) - chord, rcond=None)[0]
+    share = np.clip(x / frame.width, 0, 1)
+    return np.asarray(ends[0] + share * (ends[1] - ends[0]) + shapes(share) @ bends, np.float64)
 
 
 def _shadow(lid: _Lid, box: Box, width: float, closing: float) -> NDArray[np.float32]:

@@ -51,6 +51,12 @@ _RIM: Final = 0.3
 _FAINTEST_LINE: Final = 0.28
 """Even lids without lashes meet in a line."""
 
+_THICKEST_LINE: Final = 0.085
+"""In eye widths."""
+
+_BELOW_MARGIN: Final = 0.05
+"""The line may reach so many eye widths below the margin that landmarks see."""
+
 
 @dataclass(frozen=True, slots=True)
 class EyeLayer:
@@ -126,7 +132,8 @@ def build_eye(
     front = fit.project(model[:1])[0]
     ball_radius = fit.scale * _ball_radius(head.vertices[part].astype(np.float64))
     numbers = np.array([*around.low, *centre, radius, front[2], ball_radius], np.float32)
-    return EyeLayer(np.clip(np.round(sheet), 0, 255).astype(np.uint8), _lashes(around, tone, rim), numbers)
+    lashes = _lashes(around, tone, rim, centre, radius)
+    return EyeLayer(np.clip(np.round(sheet), 0, 255).astype(np.uint8), lashes, numbers)
 
 
 def _surroundings(frame: EyeFrame, picture: NDArray[np.uint8]) -> _Surroundings:
@@ -327,7 +334,13 @@ def without_glint(picture: NDArray[Any], glint: NDArray[Any], beneath: NDArray[A
     return np.where(share > 0.97, beneath, bared).astype(np.float32)
 
 
-def _lashes(around: _Surroundings, tone: NDArray[np.float32], rim: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _lashes(
+    around: _Surroundings,
+    tone: NDArray[np.float32],
+    rim: NDArray[np.float32],
+    centre: Floats,
+    radius: float,
+) -> NDArray[np.uint8]:
     """Measure lid line and lashes where the photo shows them, and turn the lashes down."""
     frame, width = around.frame, around.frame.width
     step = 1 / _LASH_STEPS
@@ -337,27 +350,33 @@ def _lashes(around: _Surroundings, tone: NDArray[np.float32], rim: NDArray[np.fl
     luma = _luma(around.picture)
     # The ball is no lash: were it left in, a dark iris would hide the line above it.
     within = (around.y > frame.upper(around.x)) & (around.y < frame.lower(around.x))
-    luma = np.where(within & (around.x > 0) & (around.x < width), _luma(tone), luma)
-    dark = _thin_and_dark(luma, 0.2 * width) * (1 - rim)
+    within &= (around.x > 0) & (around.x < width)
+    bare = _thin_and_dark(np.where(within, _luma(tone), luma), 0.2 * width) * (1 - rim)
 
-    # The line: how dark and how thick the margin is, evened out along it.
-    heights = np.arange(0, 0.12 * width, step)
-    along, up = np.meshgrid(columns, heights)
-    band = around.at(dark, along, frame.upper(along) - up)
-    deepest = _evened(band.max(axis=0), 0.05 * width / step)
-    thick = _evened(band.sum(axis=0) * step, 0.05 * width / step) / np.maximum(deepest, 0.1)
-    thick = np.clip(thick, 0.025 * width, 0.08 * width)
+    # The line: how dark and how thick the margin is, evened out along it; before the iris, of which part
+    # would count as line, as on both sides of it.
+    deeper = within & (around.y > frame.upper(around.x) + _BELOW_MARGIN * width)
+    margin = _thin_and_dark(np.where(deeper, _luma(tone), luma), 0.2 * width) * (1 - rim)
+    along, up = np.meshgrid(columns, np.arange(-_BELOW_MARGIN * width, 0.12 * width, step))
+    band = around.at(margin, along, frame.upper(along) - up)
+    beside = np.abs(columns - frame.framed(centre)[0]) > 1.1 * radius
+    deepest, thick = (
+        _evened(np.interp(columns, columns[beside], measured[beside]), 0.05 * width / step)
+        for measured in (band.max(axis=0), band.sum(axis=0) * step / np.maximum(band.max(axis=0), 0.1))
+    )
     deepest = np.maximum(deepest, _FAINTEST_LINE)
     outer, inner = (0.0, width) if frame.outer == 0 else (width, 0.0)
     ends = np.clip((columns - inner) / (outer - inner), -1, 2)
-    inside = smoothstep((ends - 0.01) / 0.14) * smoothstep((1.10 - ends) / 0.10)
-    off = h - 0.3 * thick
-    line = np.exp(-(np.abs(off / (0.66 * thick)) ** 2.5)) * np.clip(1.1 * deepest, 0, 0.88) * inside
+    thick = np.clip(thick, 0.025 * width, _THICKEST_LINE * width)
+    taper = 0.4 + 0.6 * smoothstep((ends + 0.02) / 0.25) * smoothstep((1.10 - ends) / 0.25)
+    inside = smoothstep((ends + 0.01) / 0.12) * smoothstep((1.10 - ends) / 0.10)
+    off = (h / (taper * thick) - 0.3) / 0.66
+    line = np.exp(-(np.abs(off) ** 2.5)) * np.clip(1.1 * deepest, 0, 0.88) * inside
 
     # Lashes grow from the margin without a break; closed lids let them hang, a little longer to the eye.
     reach = np.arange(0, 0.24 * width, step)
     along, up = np.meshgrid(columns, reach)
-    grown = around.at(dark, along, frame.upper(along) - thick - up)
+    grown = around.at(bare, along, frame.upper(along) - thick - up)
     grown = np.minimum.accumulate(grown, axis=0)
     down = np.clip((-h - 0.3 * thick) / step, 0, len(reach) - 1).astype(np.float32)
     column = np.broadcast_to(np.arange(len(columns), dtype=np.float32), h.shape)

@@ -105,6 +105,7 @@ def build_face(
     for side in EYE_POINTS:
         frame = EyeFrame.of(points, side)
         deltas[INDEX[f"eyeBlink{side.capitalize()}"]] = _raise_lower_lid(frame, positions)
+        deltas[INDEX[f"eyeLookDown{side.capitalize()}"]] *= _lower_lid(frame, positions)[:, None]
         taken = _below_brow(frame, positions)[:, None]
         deltas[INDEX[f"eyeWide{side.capitalize()}"]] *= _WIDEST
         for name in BROW_SHAPES:
@@ -205,6 +206,13 @@ def _raise_lower_lid(eye: EyeFrame, positions: Floats) -> Floats:
     moved = np.zeros((len(x), 3))
     moved[:, :2] = (-LOWER_LID * (lower - upper) * below * beside * near)[:, None] * eye.down
     return moved
+
+
+def _lower_lid(eye: EyeFrame, positions: Floats) -> Floats:
+    """How much each vertex belongs to the lower lid, 0..1: not at the corners, where it ends."""
+    x, y = eye.framed(positions[:, :2])
+    middle = (eye.upper(x) + eye.lower(x)) / 2
+    return smoothstep(np.minimum(x, eye.width - x) / (0.3 * eye.width)) * (y > middle)
 
 
 def taken_away(expression: Floats, *, parted: bool) -> Floats:

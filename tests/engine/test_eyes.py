@@ -93,7 +93,13 @@ def test_a_blink_bends_nothing_about_the_eye(portrait: Portrait, renderer: RigRe
 
 @pytest.mark.parametrize(
     ("name", "low", "high"),
-    [("eyeBlink", 0.0, 1.0), ("gazeYaw", -0.38, 0.38), ("gazePitch", -0.28, 0.28), ("eyeWide", 0.0, 1.0)],
+    [
+        ("eyeBlink", 0.0, 1.0),
+        ("eyeLookDown", 0.08, 1.0),
+        ("gazeYaw", -0.38, 0.38),
+        ("gazePitch", -0.28, 0.28),
+        ("eyeWide", 0.0, 1.0),
+    ],
 )
 def test_slow_movements_do_not_pop(renderer: RigRenderer, name: str, low: float, high: float) -> None:
     frames = [renderer.render(motion_of(**{name: value})) for value in np.linspace(low, high, 61)]
@@ -167,3 +173,46 @@ def test_a_face_without_glasses_has_no_rim(portrait: Portrait) -> None:
     for sheet in (portrait.left_eye_sheet, portrait.right_eye_sheet):
         pictures = dict(zip(PICTURES, np.split(sheet, len(PICTURES)), strict=True))
         assert not pictures["rim"].any()
+
+
+def test_looking_down_lowers_the_lid_and_nothing_above_its_fold(
+    portrait: Portrait, renderer: RigRenderer
+) -> None:
+    rest = renderer.render(neutral_motion(1)[0])
+    drawn = renderer.render(motion_of(eyeLookDown=0.8))
+    for side in ("left", "right"):
+        frame, x, y = in_frame(portrait, side)
+        upper, lower = frame.upper(x * frame.width) / frame.width, frame.lower(x * frame.width) / frame.width
+        above = (x > -0.3) & (x < 1.3) & (y < frame.fold(x * frame.width) / frame.width - 0.05)
+        np.testing.assert_array_equal(drawn[above & (y > -1)], rest[above & (y > -1)])
+        covered = (np.abs(x - 0.5) < 0.2) & (y > upper) & (y < upper + 0.15 * (lower - upper))
+        assert np.abs(drawn[covered].astype(int) - rest[covered]).mean() > 20
+
+
+def test_the_lids_edge_of_a_grey_photo_is_grey() -> None:
+    photo = draw_photo()
+    grey = np.repeat(cv2.cvtColor(photo.picture, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    renderer = RigRenderer(replace(photo, picture=grey).portrait())
+    for blink in (0.3, 0.6, 1.0):
+        drawn = renderer.render(motion_of(eyeBlink=blink)).astype(int)
+        assert np.ptp(drawn, axis=2).max() <= 2
+
+
+def test_faint_reflections_leave_with_the_gaze(renderer: RigRenderer) -> None:
+    photo = draw_photo()
+    picture = photo.picture.copy()
+    for iris in (468, 473):
+        x, y = (round(float(value)) for value in photo.face.points[iris, :2])
+        cv2.circle(picture, (x - 3, y - 3), 2, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(picture, (x + 4, y + 3), 1, (120, 145, 220), -1, cv2.LINE_AA)
+    portrait = replace(photo, picture=picture).portrait()
+    faint = RigRenderer(portrait)
+    _, x, y = in_frame(portrait, "left")
+    eye = (np.abs(x - 0.5) < 0.5) & (np.abs(y) < 0.3)
+
+    def differs(**motion: float) -> int:
+        drawn = [each.render(motion_of(**motion)).astype(int) for each in (renderer, faint)]
+        return int(np.abs(drawn[0] - drawn[1])[eye].max())
+
+    assert differs() > 50
+    assert differs(gazePitch=-0.2) < 25
