@@ -42,7 +42,7 @@ BROW_SHAPES: Final = ("browDownLeft", "browDownRight", "browInnerUp", "browOuter
 _DEEPEST_FOLD: Final = 0.13
 """Lips, lids and nostrils reach no further behind the skin before them, as a share of the face's height."""
 
-_KEPT_SMILE: Final = 0.3
+KEPT_SMILE: Final = 0.3
 """How much of the photo's own smile stays while speaking. Its folds stay in the picture, so all of it
 going would look wrong; so would a mouth that never closes."""
 
@@ -224,10 +224,10 @@ def taken_away(expression: Floats, *, parted: bool) -> Floats:
     share = np.zeros(len(SHAPES))
     for index, name in enumerate(SHAPES):
         if parted and name.startswith(("mouth", "jaw")):
-            share[index] = 1.0 if name.startswith(_OPENS) else 1 - _KEPT_SMILE
+            share[index] = 1.0 if name.startswith(_OPENS) else 1 - KEPT_SMILE
         elif name.startswith(_SMILES + _SQUINTS):
             certain = smoothstep((expression[index] - _DOUBTFUL) / _DOUBTFUL)
-            share[index] = certain * (1 - (_KEPT_SMILE if name.startswith(_SMILES) else _KEPT_SQUINT))
+            share[index] = certain * (1 - (KEPT_SMILE if name.startswith(_SMILES) else _KEPT_SQUINT))
     return share
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mien.engine.cutout import background_of, cut_out
 from mien.engine.errors import ConfigError
 from mien.engine.eye_drawing import EyeDrawing
+from mien.engine.face_layer import KEPT_SMILE
 from mien.engine.framing import LARGEST_ENLARGEMENT, Size, check_size, shown_window
 from mien.engine.head import mouth_gap_weights
 from mien.engine.motion import (
@@ -55,14 +56,15 @@ CAMERA_DISTANCE: Final = 4.0
 NEUTRAL_AT: Final = 0.5
 """Sum of mouth weights from which on the photo's own smile or parted lips have given way to speech.
 
-What closes lips counts twice, so that a composed mouth (mien.engine.idle) has just that sum. The weight of
-the neutraliser is smoothstep(sum / NEUTRAL_AT): 0 with zero slope at rest, so that a photo that smiles is
-shown as it is while nothing moves, and faint noise leaves it."""
+A smile does not count: it goes on from the photo's own. What closes lips counts twice, so that a composed
+mouth (mien.engine.idle) has just that sum. The weight of the neutraliser is smoothstep(sum / NEUTRAL_AT): 0
+with zero slope at rest, so that a photo that smiles is shown as it is while nothing moves, and faint noise
+leaves it."""
 
 _SPEAKS: Final = np.array(
     [
         0.0
-        if not name.startswith(("jaw", "mouth"))
+        if not name.startswith(("jaw", "mouth")) or name.startswith("mouthSmile")
         else 2.0
         if name.startswith(("mouthPress", "mouthRoll", "mouthClose"))
         else 1.0
@@ -70,6 +72,8 @@ _SPEAKS: Final = np.array(
     ],
     np.float32,
 )
+
+_SMILES: Final = [INDEX["mouthSmileLeft"], INDEX["mouthSmileRight"]]
 
 _JUMP: Final = 3.2
 
@@ -185,6 +189,8 @@ class RigRenderer:
         shapes = motion[SHAPE_SLICE]
         neutral = _neutral(motion)
         self._weights[:NEUTRALISER] = shapes
+        # The photo's own smile is the first part of the one asked for: on top of it there is less to add.
+        self._weights[_SMILES] *= 1 - portrait.scores[_SMILES] * (1 - (1 - KEPT_SMILE) * neutral)
         self._weights[NEUTRALISER] = neutral
         placement.neutral = neutral if portrait.lips_parted else 0.0
         blend(

@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +13,7 @@ from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP
 from mien.engine.framing import shown_window
 from mien.engine.gallery import builtin_portraits, open_builtin
 from mien.engine.head import load_head
-from mien.engine.motion import CHANNELS, INDEX, neutral_motion
+from mien.engine.motion import CHANNELS, INDEX, SHAPES, neutral_motion
 from mien.engine.portrait import Portrait
 from mien.engine.renderer import open_renderer
 from mien.engine.rig_renderer import ROTATION_GAIN, RigRenderer
@@ -375,3 +375,16 @@ def test_renderer_is_opened_by_name(portrait: Portrait) -> None:
     opened.close()
     with pytest.raises(BackendUnavailable, match="quick"):
         open_renderer(portrait, "quick")  # type: ignore[arg-type]
+
+
+def test_a_smile_goes_on_from_the_photos_own(smiling: Portrait) -> None:
+    own = replace(smiling, scores=np.full(len(SHAPES), 0.8, np.float32))
+    drawn = [
+        RigRenderer(own).render(motion_of(mouthSmileLeft=share, mouthSmileRight=share))
+        for share in (0.0, 0.2, 1.0)
+    ]
+    away = [float(np.abs(picture.astype(int) - own.picture).mean()) for picture in drawn]
+    grave = RigRenderer(smiling).render(motion_of(mouthFrownLeft=0.3, mouthFrownRight=0.3))
+    assert away[0] < away[1] < away[2]
+    # The photo's mouth has not given way: that would be seen at once, as a frown shows.
+    assert away[1] < 0.2 * float(np.abs(grave.astype(int) - own.picture).mean())
