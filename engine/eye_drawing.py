@@ -31,9 +31,10 @@ _GLINT_FOLLOWS: Final = np.float32(0.3)
 
 _TINT_DOUBT: Final = 0.1
 
-_LESSER: Final = 0.6
-"""Reflections no brighter than this share of the brightest leave as the ball turns: under another light they
-would not be there, and over the pupil they look like dust."""
+_FAINTER: Final = 0.7
+_SMALLER: Final = 0.5
+"""Reflections at most so bright, and with so much light in all, as shares of the brightest one's, leave as
+the ball turns: over the pupil they would look like dust."""
 
 _FURTHEST_DOWN: Final = np.deg2rad(25.0)
 """The gaze that eyeLookDown = 1 goes with. The upper lid follows it over the ball."""
@@ -408,12 +409,14 @@ def _disc(away: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _lesser_reflections(glint: Pixels) -> Pixels:
-    """Mark by 1 what of reflections, uint8[height, width, 3], is much fainter than the brightest."""
+    """Mark by 1 what of reflections, uint8[height, width, 3], is fainter and smaller than the brightest."""
     strength = glint.max(axis=2)
     count, pieces = cv2.connectedComponents((strength > 0).astype(np.uint8))
     peaks = np.array([strength[pieces == piece].max(initial=0) for piece in range(count)])
-    lesser = (peaks <= _LESSER * strength.max())[pieces]
-    return np.ascontiguousarray(np.repeat(lesser[..., None], 3, axis=2), np.uint8)
+    sums = np.bincount(pieces.ravel(), weights=strength.ravel())
+    brightest = int(peaks.argmax())
+    fainter = (peaks <= _FAINTER * peaks[brightest]) & (sums <= _SMALLER * sums[brightest])
+    return np.ascontiguousarray(np.repeat(fainter[pieces][..., None], 3, axis=2), np.uint8)
 
 
 def _closed_line(frame: EyeFrame, x: Floats) -> Floats:
