@@ -40,8 +40,12 @@ _NECK: Final = (0.42, 0.92)
 _BESIDE: Final = (0.22, 0.68)
 """Above the first height the person is all head, below the second all shoulders; in the head model, y down.
 On the neck's own axis, and beside it, where collars and shoulders come up."""
+_HANGING: Final = (0.75, 1.20)
+"""Those heights beside the neck where hair hangs down from the head."""
 _NECK_WIDTH: Final = (0.40, 0.75)
 """Distances from that axis, in the head model, between which the one passes into the other."""
+_EARS: Final = 0.0
+"""Hair hangs where the person goes on without a gap, straight down from this height."""
 _SHOULDERS: Final = 0.10
 """How much of the head's turn shoulders follow."""
 _CHEST: Final = (1.0, 2.2)
@@ -85,24 +89,24 @@ def build_background(
     points: NDArray[np.float32],
     shape: tuple[int, int],
     *,
-    apart: bool,
+    matte: NDArray[np.uint8] | None,
 ) -> BackgroundLayer:
     """Lay the grid over a picture of `shape` (height, width), and blend the face's rim into it.
 
-    apart: whether the grid carries the person alone, told from the background, or all of the picture.
+    matte: uint8[H, W], the person, whom alone the grid then carries; None where it carries all the picture.
     """
     unit = face.height / REFERENCE_HEIGHT
     grid = _Grid.over(shape, CELL * unit)
     depth, head_mask, covered = _head_depth(head, fit, face, points, shape)
     smooth = _limit_slope(depth, covered, unit)
-    if apart:
-        share = _share_of_parts(fit, head_mask, face.height)
+    if matte is not None:
+        share = _share_of_parts(fit, head_mask, matte, face.height)
     else:
         share = _fading_share(head_mask, face.height, unit)
     # What is finer than a cell would come out as scallops along the hair.
     grid_depth = grid.read(np.asarray(cv2.GaussianBlur(smooth, (0, 0), 0.6 * CELL * unit), np.float32))
     grid_share = grid.read(share)
-    deltas = _spread_deltas(face, grid.places(), shape, unit, at_rest_at_border=not apart)
+    deltas = _spread_deltas(face, grid.places(), shape, unit, at_rest_at_border=matte is None)
 
     rim = 1 - smoothstep(face.inside / (0.10 * face.height))
     face_deltas = face.deltas.copy()
@@ -274,7 +278,9 @@ def _fading_share(mask: NDArray[np.uint8], face_height: float, unit: float) -> N
     return np.asarray(share, np.float32)
 
 
-def _share_of_parts(fit: HeadFit, mask: NDArray[np.uint8], face_height: float) -> NDArray[np.float32]:
+def _share_of_parts(
+    fit: HeadFit, mask: NDArray[np.uint8], matte: NDArray[np.uint8], face_height: float
+) -> NDArray[np.float32]:
     """1 on head and hair, falling along the neck to what shoulders follow."""
     rows, columns = mask.shape
     y, x = np.mgrid[:rows, :columns].astype(np.float64)
@@ -283,7 +289,10 @@ def _share_of_parts(fit: HeadFit, mask: NDArray[np.uint8], face_height: float) -
     height = PIVOT[1] + ((x - pivot[0]) * down[0] + (y - pivot[1]) * down[1]) / fit.scale
     across = np.abs((x - pivot[0]) * down[1] - (y - pivot[1]) * down[0]) / fit.scale
     beside = smoothstep((across - _NECK_WIDTH[0]) / (_NECK_WIDTH[1] - _NECK_WIDTH[0]))
-    top, bottom = (on + beside * (off - on) for on, off in zip(_NECK, _BESIDE, strict=True))
+    hanging = np.logical_and.accumulate((matte > 127) | (height < _EARS), axis=0) & (height < _HANGING[1])
+    hair = cv2.GaussianBlur(hanging.astype(np.float64), (0, 0), 0.06 * face_height)
+    off_axis = (short + hair * (long - short) for short, long in zip(_BESIDE, _HANGING, strict=True))
+    top, bottom = (on + beside * (off - on) for on, off in zip(_NECK, off_axis, strict=True))
     above = 1 - smoothstep((height - top) / (bottom - top))
     off = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
     head = smoothstep(1 - np.asarray(off, np.float32) / (0.35 * face_height))

@@ -171,7 +171,8 @@ def _assemble(
     mouth = build_mouth(
         head, fit, picture, points, upper_moved=upper_moved, lower_moved=lower_moved, parted=face.lips_parted
     )
-    ground = build_background(head, fit, face, points, (height, width), apart=apart is not None)
+    person = None if apart is None else matte
+    ground = build_background(head, fit, face, points, (height, width), matte=person)
     eyes = {side: build_eye(head, fit, picture, points, side) for side in EYE_POINTS}
     runs = np.cumsum([0, len(face.positions), len(mouth.positions), len(ground.positions)])
     vertices = np.concatenate([ground.face_positions, mouth.positions, ground.positions])

@@ -12,7 +12,7 @@ from mien.engine.head_fit import fit_head
 from mien.engine.landmarks import FaceLandmarker, FaceLandmarks
 from mien.engine.motion import INDEX, neutral_motion
 from mien.engine.portrait import NEUTRALISER, Portrait
-from mien.engine.preparation import FaceTurned, prepare_portrait
+from mien.engine.preparation import FaceTurned, build_portrait, prepare_portrait
 from mien.engine.rig_renderer import RigRenderer
 
 
@@ -117,6 +117,26 @@ def test_crop_fills_the_picture_and_takes_the_landmarks_along(window: tuple[int,
     around = portrait.picture[nose[1] - 1 : nose[1] + 2, nose[0] - 1 : nose[0] + 2].reshape(-1, 3)
     assert around[:, 1].mean() > 180  # the green dot
     assert around[:, 0].mean() < 80
+
+
+def test_hair_that_hangs_beside_the_neck_goes_with_the_head() -> None:
+    photo = draw_photo().portrait(segmented=True)
+    x, y, _ = photo.pivot
+    ears = int(photo.landmarks[[234, 454], 1].mean())
+    beside = slice(int(x + 0.6 * photo.scale), int(x + 0.95 * photo.scale))
+    shares = []
+    for hair in (0, 255):
+        matte = photo.matte.copy()
+        matte[ears - 40 : int(y + 0.3 * photo.scale), beside] = hair
+        portrait = build_portrait(
+            photo.picture, photo.landmarks, photo.scores, name="hair", apart=(matte, photo.backdrop)
+        )
+        grid = slice(int(portrait.runs[2]), int(portrait.runs[3]))
+        place = np.array([x + 0.78 * photo.scale, y + 0.1 * photo.scale])
+        nearest = np.linalg.norm(portrait.vertices[grid, :2] - place, axis=1).argmin()
+        shares.append(portrait.share[grid][nearest])
+    assert shares[0] < 0.35
+    assert shares[1] > 0.8
 
 
 def test_any_cut_is_prepared_or_refused() -> None:
