@@ -195,8 +195,9 @@ _COMPOSURE: Final = {
     "mouthRollUpper": 0.05,
     "mouthShrugLower": 0.05,
 }
-"""A mouth held lightly shut, as between words. A photo's own smile or parted lips give way to it; when nobody
-has spoken for a while the mouth relaxes (mien.engine.lips), and they come back."""
+"""A mouth held lightly shut. A photo's own smile or parted lips give way to it as the face wakes, and stay
+away: a renderer shows them only while the mouth has no weights at all, and a face that bared its teeth in
+every pause would not be silent."""
 
 
 def _idle_frame(state: IdleState) -> Motion:

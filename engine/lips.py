@@ -57,12 +57,6 @@ _GATE_HOLD_FRAMES: Final = 3
 _GATE_RISE: Final = 0.5
 _GATE_FALL: Final = 0.34
 
-LONGEST_COMPOSURE: Final = 2.0
-_COMPOSURE_RISE: Final = 0.25
-_COMPOSURE_FALL: Final = 0.04
-"""A mouth composes itself within four frames of a voice, stays so for a second of silence and relaxes over
-another: what the photo itself shows of it, a smile perhaps, comes back between turns, not between words."""
-
 Mouth = NDArray[np.float32]
 """float32[frames, 28], weights 0..1 in the order of MOUTH_NAMES."""
 
@@ -93,9 +87,6 @@ class LipState:
 
     closing: int = 0
     """Frames that an interruption still has to close."""
-
-    composure: float = 0.0
-    """How long the mouth stays composed, 0..LONGEST_COMPOSURE: from 1 down it relaxes."""
 
 
 def start_lips() -> LipState:
@@ -130,18 +121,12 @@ def refine_lips(
     spoken = refiner.articulate(features, style)[first : first + frames]
     levels = frame_levels(features)
     made = face.copy()
+    made[:, MOUTH_INDEX] = (made[:, MOUTH_INDEX] + spoken.clip(0.0, 1.0)).clip(0.0, 1.0)
     for index in range(frames):
         place = first + index
         around = levels[max(place - _GATE_HOLD_FRAMES, 0) : place + look_ahead + 1]
         gate = _follow_gate(state.gate, _excess(around, state.floor))
-        state = replace(
-            state,
-            gate=gate,
-            floor=_follow_floor(state.floor, levels[place]),
-            composure=_follow_composure(state.composure, gate),
-        )
-        mouth = _composed(state.composure) * made[index, MOUTH_INDEX] + spoken[index].clip(0.0, 1.0)
-        made[index, MOUTH_INDEX] = mouth.clip(0.0, 1.0)
+        state = replace(state, gate=gate, floor=_follow_floor(state.floor, levels[place]))
         made[index], state = _next_mouth(made[index], state, mouth_gain)
     return made, state
 
@@ -207,18 +192,6 @@ def _follow_gate(gate: float, excess: float) -> float:
     share = (excess - _SILENT_EXCESS) / (_SPEECH_EXCESS - _SILENT_EXCESS)
     target = min(max(share, 0.0), 1.0)
     return min(max(target, gate - _GATE_FALL), gate + _GATE_RISE)
-
-
-def _follow_composure(composure: float, gate: float) -> float:
-    if gate > 0.0:
-        return min(composure + _COMPOSURE_RISE, LONGEST_COMPOSURE)
-    return max(composure - _COMPOSURE_FALL, 0.0)
-
-
-def _composed(composure: float) -> np.float32:
-    """Return the share of the idle mouth's own weights that is shown, without a jerk at either end."""
-    share = min(composure, 1.0)
-    return np.float32(share * share * (3.0 - 2.0 * share))
 
 
 def _follow_floor(floor: NDArray[np.float32], level: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -187,27 +187,3 @@ def test_a_long_vowel_is_not_taken_for_noise() -> None:
     vowel = sum(np.sin(2 * np.pi * hz * time) / hz for hz in range(120, 3000, 120))
     gates = run_gate((0.1 * vowel / vowel.std()).astype(np.float32))
     assert (gates[3:] == 1.0).all()
-
-
-def test_the_mouth_relaxes_between_turns_but_not_between_words() -> None:
-    """The idle mouth's own weights hold for a second after the last sound, and then fade without a jump."""
-    place = MOUTH_NAMES.index("mouthPressLeft")
-    face = neutral_motion(1)
-    face[:, INDEX["mouthPressLeft"]] = 0.06
-
-    def idle_share(features: np.ndarray, state: LipState) -> tuple[float, LipState]:
-        _, bare = refine(features, state)
-        _, whole = refine(features, state, face=face)
-        return float(whole.mouth[place] - bare.mouth[place]) / 0.06, whole
-
-    share, state = idle_share(silent_features(W), start_lips())
-    assert share == 0.0
-    for _ in range(12):
-        _, state = idle_share(loud_features(), state)
-    shares = []
-    for _ in range(70):
-        share, state = idle_share(silent_features(W), state)
-        shares.append(share)
-    assert min(shares[:25]) == pytest.approx(1.0, abs=1e-4)
-    assert shares[-1] == 0.0
-    assert np.abs(np.diff(shares)).max() < 0.07
