@@ -74,6 +74,7 @@ _SPEAKS: Final = np.array(
 )
 
 _SMILES: Final = [INDEX["mouthSmileLeft"], INDEX["mouthSmileRight"]]
+_PUCKERS: Final = [INDEX["mouthPucker"], INDEX["mouthFunnel"]]
 
 _JUMP: Final = 3.2
 
@@ -190,7 +191,10 @@ class RigRenderer:
         neutral = _neutral(motion)
         self._weights[:NEUTRALISER] = shapes
         # The photo's own smile is the first part of the one asked for: on top of it there is less to add.
-        self._weights[_SMILES] *= 1 - portrait.scores[_SMILES] * (1 - (1 - KEPT_SMILE) * neutral)
+        own = portrait.scores[_SMILES]
+        self._weights[_SMILES] *= 1 - own * (1 - (1 - KEPT_SMILE) * neutral)
+        # Nobody smiles and puckers: that takes away what the neutraliser leaves.
+        self._weights[_SMILES] -= own * np.float32(KEPT_SMILE * neutral * float(shapes[_PUCKERS].max()))
         self._weights[NEUTRALISER] = neutral
         placement.neutral = neutral if portrait.lips_parted else 0.0
         blend(
