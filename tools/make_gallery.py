@@ -1,7 +1,7 @@
 """Draw the gallery: what each portrait looks like in every shape, viseme, blink, gaze and pose.
 
 python tools/make_gallery.py                    # all, into docs/gallery/
-python tools/make_gallery.py --only iris,me.mien,photo.jpg --sheets eyes --width 300 --out /tmp/sheets
+python tools/make_gallery.py --only iris,me.mien,photo.jpg --sheets eyes --width 300 --out build/sheets
 """
 
 from __future__ import annotations
