@@ -26,9 +26,6 @@ skin: the photo without what it shows of the ball;
 lid: the upper lid, closed, behind the rim;
 rim: the rim of a pair of glasses that crosses the lid, 0..255."""
 
-LASHES: Final = ("line", "hair")
-"""What an eye's lash sheet holds: the dark of the closed lids' line, and that of the lashes below it."""
-
 _LASH_STEPS: Final = 2
 """Samples a pixel of the lash sheet."""
 
@@ -66,7 +63,8 @@ class EyeLayer:
     """uint8[len(PICTURES) * height, width, 3]."""
 
     lashes: NDArray[np.uint8]
-    """uint8[len(LASHES), rows, columns]: how dark, 0..255; rows run from above the lid's margin to below."""
+    """uint8[2, rows, columns]: how dark the closed lids' line is, 0..255, and how dark the lashes below it;
+    rows run from above the lid's margin to below."""
 
     numbers: NDArray[np.float32]
     """float32[7]: left and top of its pictures, the iris' x, y and radius, the ball's z and radius."""

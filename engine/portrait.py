@@ -156,7 +156,7 @@ class Portrait:
     """uint8[pictures * height, width, 3]: the person's left eye, the pictures of eye_layer.PICTURES."""
 
     left_eye_lashes: NDArray[np.uint8]
-    """uint8[2, rows, columns]: the lashes of eye_layer.LASHES."""
+    """uint8[2, rows, columns]: its lashes, as eye_layer.EyeLayer has them."""
 
     left_eye: NDArray[np.float32]
     """float32[7]: left and top of its pictures, the iris' x, y and radius, the ball's z and radius."""

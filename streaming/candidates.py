@@ -10,12 +10,15 @@ from aiortc import RTCIceCandidate
 from aiortc.sdp import candidate_from_sdp
 
 _CANDIDATE: Final = "a=candidate:"
+MOST_NAMED: Final = 16
+"""So many named candidates are asked for, each by a multicast; a browser has two or three a network card."""
+
 _ADDRESS: Final = 4
 """Which word of a candidate line is its address (RFC 8839, 5.1)."""
 
 
 def split_candidates(offer: str) -> tuple[str, list[RTCIceCandidate]]:
-    """Return an offer without its named candidates and without end-of-candidates, and those candidates.
+    """Return an offer without its named candidates and without end-of-candidates, and the first of those.
 
     An ICE agent that has been told of the end gives up at once when no candidate is left. The browser's own
     checks may still come, and tell its address (peer-reflexive candidates: RFC 8445, 7.3.1.3).
@@ -28,7 +31,7 @@ def split_candidates(offer: str) -> tuple[str, list[RTCIceCandidate]]:
             section, identification = section + 1, None
         elif line.startswith("a=mid:"):
             identification = line.removeprefix("a=mid:")
-        elif line == "a=end-of-candidates":
+        elif line == "a=end-of-candidates" or (_is_named(line) and len(named) == MOST_NAMED):
             continue
         elif _is_named(line):
             candidate = candidate_from_sdp(line.removeprefix(_CANDIDATE))

@@ -112,6 +112,7 @@ class Peer:
         self._outlet.close()
         if self._asking is not None:
             self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
         try:
             await self._connection.close()
         except AttributeError:  # a malformed offer can leave aiortc with a line that has no transport

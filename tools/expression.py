@@ -100,11 +100,6 @@ def liveliness(style: Style) -> float:
     return float(1 + style @ _LIVELY)
 
 
-def mean_offset(style: Style) -> Motion:
-    """Return the style's average face, float32[60], over people and time."""
-    return style @ PROTOTYPE_MATRIX
-
-
 @dataclass(frozen=True, slots=True)
 class Person:
     """How one person shows emotion: a strength for each channel, about 1."""

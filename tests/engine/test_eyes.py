@@ -6,12 +6,13 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+from motions import motion_of
 from numpy.typing import NDArray
 from synthetic_face import draw_photo
 
 from mien.engine.eye_frame import EyeFrame, Side
 from mien.engine.eye_layer import PICTURES
-from mien.engine.motion import INDEX, neutral_motion
+from mien.engine.motion import neutral_motion
 from mien.engine.portrait import Portrait
 from mien.engine.rig_renderer import RigRenderer
 
@@ -33,14 +34,6 @@ def portrait() -> Portrait:
 @pytest.fixture(scope="module")
 def renderer(portrait: Portrait) -> RigRenderer:
     return RigRenderer(portrait)
-
-
-def motion_of(**values: float) -> NDArray[np.float32]:
-    motion = neutral_motion(1)[0]
-    for name, value in values.items():
-        for channel in (name,) if name in INDEX else (f"{name}Left", f"{name}Right"):
-            motion[INDEX[channel]] = value
-    return motion
 
 
 def in_frame(portrait: Portrait, side: Side) -> tuple[EyeFrame, NDArray[np.float64], NDArray[np.float64]]:

@@ -4,6 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from motions import motion_of
 from numpy.typing import NDArray
 from synthetic_face import NOSE_TIP, draw_photo
 
@@ -13,7 +14,7 @@ from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP
 from mien.engine.framing import shown_window
 from mien.engine.gallery import builtin_portraits, open_builtin
 from mien.engine.head import load_head
-from mien.engine.motion import CHANNELS, INDEX, SHAPES, neutral_motion
+from mien.engine.motion import CHANNELS, SHAPES, neutral_motion
 from mien.engine.portrait import Portrait
 from mien.engine.renderer import open_renderer
 from mien.engine.rig_renderer import ROTATION_GAIN, RigRenderer
@@ -42,13 +43,6 @@ def segmented() -> Portrait:
 @pytest.fixture(scope="module")
 def renderer(portrait: Portrait) -> RigRenderer:
     return RigRenderer(portrait)
-
-
-def motion_of(**values: float) -> NDArray[np.float32]:
-    motion = neutral_motion(1)[0]
-    for name, value in values.items():
-        motion[INDEX[name]] = value
-    return motion
 
 
 def box_round(portrait: Portrait, landmarks: tuple[int, ...], margin: int) -> tuple[slice, slice]:
@@ -388,3 +382,13 @@ def test_a_smile_goes_on_from_the_photos_own(smiling: Portrait) -> None:
     assert away[0] < away[1] < away[2]
     # The photo's mouth has not given way: that would be seen at once, as a frown shows.
     assert away[1] < 0.2 * float(np.abs(grave.astype(int) - own.picture).mean())
+
+
+def test_a_pucker_takes_away_what_is_left_of_the_photos_smile(smiling: Portrait) -> None:
+    """So its corners come further in than the same pucker's, of a face that did not smile."""
+    grave, own = (replace(smiling, scores=np.full(len(SHAPES), score, np.float32)) for score in (0.0, 0.9))
+    talk, pucker = motion_of(jawOpen=0.5), motion_of(mouthPucker=1.0)
+    same = [RigRenderer(portrait).render(talk) for portrait in (grave, own)]
+    drawn = [RigRenderer(portrait).render(pucker) for portrait in (grave, own)]
+    assert np.array_equal(*same)
+    assert np.abs(drawn[0].astype(int) - drawn[1]).max() > 20

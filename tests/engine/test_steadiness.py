@@ -5,11 +5,12 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+from motions import motion_of
 from numpy.typing import NDArray
 from synthetic_face import draw_photo
 
 from mien.engine.animator import Animator
-from mien.engine.motion import CHANNELS, INDEX, SHAPES, neutral_motion
+from mien.engine.motion import CHANNELS, SHAPES, neutral_motion
 from mien.engine.performer import Performer
 from mien.engine.portrait import Portrait
 from mien.engine.renderer import open_renderer
@@ -48,13 +49,6 @@ def portrait() -> Portrait:
 @pytest.fixture(scope="module")
 def renderer(portrait: Portrait) -> RigRenderer:
     return RigRenderer(portrait)
-
-
-def motion_of(**values: float) -> Motion:
-    motion = neutral_motion(1)[0]
-    for name, value in values.items():
-        motion[INDEX[name]] = value
-    return motion
 
 
 def block_steps(frames: list[Frame]) -> NDArray[np.float32]:

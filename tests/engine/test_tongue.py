@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from motions import motion_of
 from numpy.typing import NDArray
 from synthetic_face import draw_photo
 
@@ -21,13 +22,6 @@ def portrait() -> Portrait:
 @pytest.fixture(scope="module")
 def renderer(portrait: Portrait) -> RigRenderer:
     return RigRenderer(portrait)
-
-
-def motion_of(**values: float) -> NDArray[np.float32]:
-    motion = neutral_motion(1)[0]
-    for name, value in values.items():
-        motion[INDEX[name]] = value
-    return motion
 
 
 def articulated(portrait: Portrait, weight: float, gap: float) -> tuple[Positions, slice]:

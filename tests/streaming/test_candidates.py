@@ -1,4 +1,4 @@
-from mien.streaming.candidates import split_candidates
+from mien.streaming.candidates import MOST_NAMED, split_candidates
 
 OFFER = """v=0
 m=audio 9 UDP/TLS/RTP/SAVPF 111
@@ -30,3 +30,10 @@ def test_an_offer_without_names_keeps_every_line() -> None:
     kept, named = split_candidates(plain)
     assert named == []
     assert kept.split("\r\n")[:-1] == [line for line in plain.splitlines() if line != "a=end-of-candidates"]
+
+
+def test_an_offer_cannot_make_the_server_shout() -> None:
+    many = "".join(f"a=candidate:{n} 1 UDP 1 {n}.local {5000 + n} typ host\n" for n in range(500))
+    kept, named = split_candidates(OFFER + many)
+    assert len(named) == MOST_NAMED
+    assert ".local" not in kept
