@@ -1,7 +1,7 @@
-"""Emotions, how strong they are, and the vector that tells the nets."""
+"""Emotions, how strong they are, the manner they are shown in, and the vector that tells the nets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field, fields
 from enum import StrEnum
 from typing import Final
 
@@ -14,7 +14,13 @@ from mien.engine.timebase import FRAME_RATE
 HIGHEST_INTENSITY: Final = 3.0
 
 StyleVector = NDArray[np.float32]
-"""float32[8]: one place for each Emotion in the enum's order, intensity / 3 there. All zeros is neutral."""
+"""float32[STYLE_SIZE]: a place for each Emotion in the enum's order, intensity / 3 there, then the Manner.
+
+All zeros is a neutral face that moves as people do on average.
+"""
+
+MANNER_RANGE: Final = 2.5
+"""A manner of 1 moves that many times as far as the average, one of -1 as many times less far."""
 
 
 class Emotion(StrEnum):
@@ -34,13 +40,50 @@ EMOTIONS: Final[tuple[Emotion, ...]] = tuple(Emotion)
 
 
 @dataclass(frozen=True, slots=True)
+class Manner:
+    """How a person moves, whatever is felt: each -1..1, and 0 as people do on average.
+
+    It is the part of DreamTalk's style code that no emotion names (Ma et al. 2023). Raises ConfigError for a
+    value outside -1..1.
+    """
+
+    head_movement: float = 0.0
+    """How far the head moves in speech: `MANNER_RANGE ** head_movement` times the average."""
+
+    brow_movement: float = 0.0
+    """How far the brows move in speech: `MANNER_RANGE ** brow_movement` times the average."""
+
+    asymmetry: float = 0.0
+    """Which side of the face shows an emotion more: 1 the person's left alone, -1 the right, 0 both alike."""
+
+    def __post_init__(self) -> None:
+        for axis in fields(self):
+            value = getattr(self, axis.name)
+            if not -1.0 <= value <= 1.0:
+                raise ConfigError(
+                    f"The manner's {axis.name} is {value}, outside -1..1.",
+                    remedy="Take 0 for the average, -1 for least or the right side, 1 for most or the left.",
+                )
+
+
+MANNER_NAMES: Final[tuple[str, ...]] = tuple(axis.name for axis in fields(Manner))
+
+EMOTION_SLICE: Final = slice(0, len(EMOTIONS))
+MANNER_SLICE: Final = slice(len(EMOTIONS), len(EMOTIONS) + len(MANNER_NAMES))
+STYLE_SIZE: Final = len(EMOTIONS) + len(MANNER_NAMES)
+
+
+@dataclass(frozen=True, slots=True)
 class Style:
-    """An emotion and its intensity. Raises ConfigError for an intensity outside 0..3."""
+    """An emotion, its intensity and a manner. Raises ConfigError for an intensity outside 0..3."""
 
     emotion: Emotion = Emotion.NEUTRAL
 
     intensity: float = 1.0
     """0 none, 1 slight, 2 clear, 3 strong, and all between."""
+
+    manner: Manner = field(default_factory=Manner)
+    """How the person moves, whatever the emotion."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.intensity <= HIGHEST_INTENSITY:
@@ -50,18 +93,19 @@ class Style:
             )
 
     def vector(self) -> StyleVector:
-        """Return the style as the nets read it, float32[8]: all zeros for neutral or intensity 0."""
-        vector = np.zeros(len(EMOTIONS), np.float32)
+        """Return the style as nets read it, float32[STYLE_SIZE]: neutral or intensity 0 has no emotion."""
+        vector = np.zeros(STYLE_SIZE, np.float32)
+        vector[MANNER_SLICE] = astuple(self.manner)
         if self.emotion is not Emotion.NEUTRAL:
             vector[EMOTIONS.index(self.emotion)] = self.intensity / HIGHEST_INTENSITY
         return vector
 
 
 def mix_styles(styles: Sequence[Style], shares: Sequence[float]) -> StyleVector:
-    """Blend styles into a compound one, float32[8]: the sum of each style's vector by its share.
+    """Blend styles into a compound one, float32[STYLE_SIZE]: the sum of each style's vector by its share.
 
-    Shares are not negative and sum to at most 1 (what is missing is neutral). Interpolation between two
-    styles is `mix_styles([a, b], [1 - x, x])`. Raises ConfigError for other shares.
+    Shares are not negative and sum to at most 1 (what is missing is neutral and average). Interpolation
+    between two styles is `mix_styles([a, b], [1 - x, x])`. Raises ConfigError for other shares.
     """
     total = float(sum(shares))
     if len(shares) != len(styles) or min(shares, default=0.0) < 0.0 or total > 1.0 + 1e-6:
@@ -69,7 +113,7 @@ def mix_styles(styles: Sequence[Style], shares: Sequence[float]) -> StyleVector:
             f"{len(styles)} styles cannot be mixed by the shares {list(shares)}.",
             remedy="Give one share for each style, none negative, together at most 1.",
         )
-    mixed = np.zeros(len(EMOTIONS), np.float32)
+    mixed = np.zeros(STYLE_SIZE, np.float32)
     for style, share in zip(styles, shares, strict=True):
         mixed += np.float32(share) * style.vector()
     return mixed

@@ -69,6 +69,11 @@ class Graph:
                 remedy=_REBUILD,
             )
 
+    def width_of(self, name: str) -> int:
+        """Return how many values an input takes in its last axis."""
+        shapes = {tensor.name: tensor.shape for tensor in self._session.get_inputs()}
+        return int(shapes[name][-1])
+
     def run(self, output: str, inputs: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return one output for these inputs."""
         result: NDArray[np.float32] = self._session.run([output], inputs)[0]

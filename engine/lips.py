@@ -69,7 +69,7 @@ class LipRefiner(Protocol):
         """Frames W in one window."""
 
     def articulate(self, features: AudioFeatures, style: StyleVector) -> Mouth:
-        """Turn float32[4 * W, BINS] and a style float32[8] into float32[W, 28], not clipped."""
+        """Turn float32[4 * W, BINS] and a style float32[STYLE_SIZE] into float32[W, 28], not clipped."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,6 +212,7 @@ class OnnxLipRefiner:
         """Open the file. Raises AssetError where it is missing, damaged or foreign."""
         self._graph = open_graph(folder / "motion_lips.onnx")
         self._graph.check_names({"features", "style"}, {"mouth"})
+        self._style_size = self._graph.width_of("style")
 
     @property
     def window_frames(self) -> int:
@@ -219,8 +220,10 @@ class OnnxLipRefiner:
         return self._graph.card.window_frames
 
     def articulate(self, features: AudioFeatures, style: StyleVector) -> Mouth:
-        """Turn float32[4 * W, BINS] and a style float32[8] into float32[W, 28], not clipped."""
-        mouth: Mouth = self._graph.run("mouth", {"features": features[None], "style": style[None]})[0]
+        """Turn float32[4 * W, BINS] and a style float32[STYLE_SIZE] into float32[W, 28], not clipped."""
+        # A net trained before the manner was part of a style takes the emotions alone.
+        inputs = {"features": features[None], "style": style[None, : self._style_size]}
+        mouth: Mouth = self._graph.run("mouth", inputs)[0]
         return mouth
 
 

@@ -161,7 +161,7 @@ class Performer:
         self._mouth_gain = gain
 
     def set_style(self, style: Style | StyleVector) -> None:
-        """Move to another style over the next 320 ms: an emotion, or a mixture as float32[8]."""
+        """Move to another style over the next 320 ms: an emotion, or a mixture as float32[STYLE_SIZE]."""
         target = style.vector() if isinstance(style, Style) else style
         self._state = replace(self._state, style=self._state.style.towards(target))
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mien.engine.chance import Purpose, smooth_noise
 from mien.engine.config import MotionConfig
-from mien.engine.emotion import HIGHEST_INTENSITY, StyleVector
+from mien.engine.emotion import EMOTION_SLICE, HIGHEST_INTENSITY, StyleVector
 from mien.engine.features import AudioFeatures
 from mien.engine.graph import ASSETS, GraphCard, open_graph
 from mien.engine.motion import CHANNELS, MotionWindow
@@ -66,8 +66,9 @@ class Denoiser(Protocol):
         """Predict the clean motion of B windows, float32[B, W, CHANNELS].
 
         noisy: float32[B, W, CHANNELS], shown frames clean, absent ones zero; known: float32[B, W] of
-        SHOWN, SAMPLED, ABSENT; tokens: float32[B, W, D]; style: float32[B, 8]; style_known: float32[B],
-        0 to predict for no style in particular; alpha: float32[B], the share of signal in `noisy`.
+        SHOWN, SAMPLED, ABSENT; tokens: float32[B, W, D]; style: float32[B, STYLE_SIZE]; style_known:
+        float32[B], 0 to predict for no emotion in particular; alpha: float32[B], the share of signal in
+        `noisy`.
         """
 
 
@@ -161,7 +162,8 @@ def sample_window(
     """Make the next frames of motion.
 
     features: float32[4 * W, BINS], the speech of the window, which ends `config.look_ahead_frames` after
-    the frames to make; style: float32[8]; frames: how many to make, at most what the window has room for.
+    the frames to make; style: float32[STYLE_SIZE]; frames: how many to make, at most what the window has
+    room for.
     Returns motion float32[frames, CHANNELS] in its own units, not clipped, and the state for the next
     call; `state` is untouched.
     """
@@ -189,12 +191,12 @@ def sample_window(
 
 
 def guidance_for(style: StyleVector, scale: float) -> float:
-    """Return the guidance scale for a style, float32[8]: 1 for none, `scale` from intensity 1 on.
+    """Return the guidance scale for a style, float32[STYLE_SIZE]: 1 for none, `scale` from intensity 1 on.
 
     A neutral face has no style to strengthen; leaving the guidance off there halves the denoiser's work.
     Between, the scale follows the intensity, so that a live change of style has no step in it.
     """
-    intensity = HIGHEST_INTENSITY * float(np.max(style))
+    intensity = HIGHEST_INTENSITY * float(np.max(style[EMOTION_SLICE]))
     return 1.0 + (scale - 1.0) * min(intensity, 1.0)
 
 
@@ -256,6 +258,7 @@ class OnnxDenoiser:
         self._encoder.check_names({"features"}, {"tokens"})
         self._denoiser = open_graph(folder / "motion_denoiser.onnx")
         self._denoiser.check_names({"noisy", "known", "tokens", "style", "style_known", "alpha"}, {"clean"})
+        self._style_size = self._denoiser.width_of("style")
 
     @property
     def card(self) -> GraphCard:
@@ -284,7 +287,8 @@ class OnnxDenoiser:
                 "noisy": noisy,
                 "known": known,
                 "tokens": tokens,
-                "style": style,
+                # A net trained before the manner was part of a style takes the emotions alone.
+                "style": style[:, : self._style_size],
                 "style_known": style_known,
                 "alpha": alpha,
             },

@@ -5,7 +5,8 @@ dictionary) put into ARKit's shapes, for the eight emotions of mien, at full int
 makes them in another strength, and nobody holds one still: `Person` draws both.
 Nothing here is filmed; it says so in the training record.
 
-A style is float32[8] as in engine: intensity / 3 at the emotion's place, zeros for neutral.
+A style is float32[11] as in mien.engine.emotion: intensity / 3 at the emotion's place, then the manner; all
+zeros for neutral and average.
 """
 
 from dataclasses import dataclass
@@ -14,10 +15,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.emotion import EMOTION_SLICE, EMOTIONS, MANNER_SLICE, STYLE_SIZE
 from mien.engine.motion import CHANNEL_NAMES, INDEX
 from mien.engine.timebase import FRAME_RATE
-
-EMOTIONS: Final = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
 
 Style = NDArray[np.float32]
 Motion = NDArray[np.float32]
@@ -64,7 +64,7 @@ LIVELINESS: Final = {"angry": 1.4, "contempt": 0.7, "fear": 1.1, "happy": 1.4, "
 
 
 def _prototype_matrix() -> Motion:
-    matrix = np.zeros((len(EMOTIONS), len(CHANNEL_NAMES)), np.float32)
+    matrix = np.zeros((STYLE_SIZE, len(CHANNEL_NAMES)), np.float32)
     for row, emotion in enumerate(EMOTIONS):
         for name, amount in PROTOTYPES[emotion].items():
             sides = (name,) if name in INDEX else (f"{name}Left", f"{name}Right")
@@ -73,14 +73,31 @@ def _prototype_matrix() -> Motion:
     return matrix
 
 
+def _for_each_emotion(factors: dict[str, float]) -> Motion:
+    more = np.zeros(STYLE_SIZE, np.float32)
+    more[EMOTION_SLICE] = [factors.get(emotion, 1.0) - 1 for emotion in EMOTIONS]
+    return more
+
+
 PROTOTYPE_MATRIX: Final = _prototype_matrix()
-_JAW: Final = np.array([JAW.get(emotion, 1.0) - 1 for emotion in EMOTIONS], np.float32)
-_LIVELY: Final = np.array([LIVELINESS.get(emotion, 1.0) - 1 for emotion in EMOTIONS], np.float32)
+"""float32[11, 60]: each emotion's face at full intensity; a manner alone changes no face, so zeros."""
+
+_JAW: Final = _for_each_emotion(JAW)
+_LIVELY: Final = _for_each_emotion(LIVELINESS)
+
+_OTHER_SIDE: Final = {"Left": "Right", "Right": "Left"}
+_MIRRORED: Final = [
+    next((INDEX[name.removesuffix(a) + b] for a, b in _OTHER_SIDE.items() if name.endswith(a)), index)
+    for name, index in INDEX.items()
+]
+_LEFT, _RIGHT = (np.array([name.endswith(side) for name in CHANNEL_NAMES]) for side in _OTHER_SIDE)
+_ONE_SIDED: Final = EMOTIONS.index("contempt")
 
 
 def draw_style(rng: np.random.Generator, *, neutral: float = 0.35, mixed: float = 0.15) -> Style:
-    """Draw a style: neutral, one emotion at an intensity within 0..3, or (`mixed`) two at once."""
-    style = np.zeros(len(EMOTIONS), np.float32)
+    """Draw a style: neutral, one emotion at an intensity within 0..3, or (`mixed`) two; any manner."""
+    style = np.zeros(STYLE_SIZE, np.float32)
+    style[MANNER_SLICE] = np.where(rng.random(3) < 0.3, 0.0, rng.uniform(-1, 1, 3))
     if rng.random() < neutral:
         return style
     places = [place for place, emotion in enumerate(EMOTIONS) if emotion != "neutral"]
@@ -88,6 +105,23 @@ def draw_style(rng: np.random.Generator, *, neutral: float = 0.35, mixed: float 
     for place in rng.choice(places, count, replace=False):
         style[place] = rng.uniform(0.1, 1.0) / count
     return style
+
+
+def show_style(style: Style) -> Motion:
+    """Return the face of a style, float32[60]: its emotions' prototypes, the weaker side as weak as asked.
+
+    An emotion that shows on one side by nature (contempt) changes sides instead.
+    """
+    asymmetry = float(style[MANNER_SLICE][2])
+    alike = style.copy()
+    alike[_ONE_SIDED] = 0.0
+    factors = np.ones(len(CHANNEL_NAMES), np.float32)
+    factors[_LEFT] += min(asymmetry, 0.0)
+    factors[_RIGHT] -= max(asymmetry, 0.0)
+    sided = PROTOTYPE_MATRIX[_ONE_SIDED]
+    sided = sided + max(-asymmetry, 0.0) * (sided[_MIRRORED] - sided)
+    shown: Motion = factors * (alike @ PROTOTYPE_MATRIX) + style[_ONE_SIDED] * sided
+    return shown
 
 
 def jaw_factor(style: Style) -> float:
@@ -128,7 +162,7 @@ class Person:
         drift = slow_noise(rng, frames, period_s=1.6)
         swell = np.convolve(np.pad(effort, 6, mode="edge"), np.hanning(13) / 6, "valid")
         level = np.clip(1 + 0.14 * drift + 0.08 * swell.clip(-2, 2), 0.4, 1.5)
-        return level[:, None].astype(np.float32) * (style @ PROTOTYPE_MATRIX * self.strengths)
+        return level[:, None].astype(np.float32) * (show_style(style) * self.strengths)
 
 
 def slow_noise(rng: np.random.Generator, frames: int, *, period_s: float) -> NDArray[np.float64]:

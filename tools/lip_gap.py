@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 from build_motion_data import FACE_NAMES, GAP, MOUTH_NAMES, MOUTH_PLACE
-from expression import PROTOTYPE_MATRIX, jaw_factor
+from expression import PROTOTYPE_MATRIX, jaw_factor, show_style
 from numpy.typing import NDArray
 
 from mien.engine.head import mouth_gap_weights
@@ -36,7 +36,7 @@ FACE_GAP: Final = _gap_of(FACE_NAMES)
 """float32[32]: the same for the channels beside the mouth; a sneer lifts the upper lip."""
 
 STYLE_GAP: Final = PROTOTYPE_MATRIX[:, FACE_CHANNELS] @ FACE_GAP
-"""float32[8]: how far each emotion's face beside the mouth parts the lips, at full intensity."""
+"""float32[11]: how far each style's face beside the mouth parts the lips, at full intensity."""
 
 
 def close_lips(said: Floats, beside: Floats) -> Floats:
@@ -63,5 +63,5 @@ def feel(said: Floats, style: Floats, effort: Floats) -> Floats:
     felt[:, GAP] = np.where(said[:, GAP] > 0, said[:, GAP] * factor, said[:, GAP])
     rounded = np.maximum(said[:, MOUTH_PLACE["mouthPucker"]], said[:, MOUTH_PLACE["mouthFunnel"]]).clip(0, 1)
     swell = np.clip(1 + 0.08 * effort.clip(-2, 2), 0.6, 1.3)
-    offsets = style @ PROTOTYPE_MATRIX[:, MOUTH_CHANNELS]
+    offsets = show_style(style)[MOUTH_CHANNELS]
     return felt + ((1 - 0.55 * rounded) * swell)[:, None].astype(np.float32) * offsets

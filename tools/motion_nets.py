@@ -17,7 +17,10 @@ BINS: Final = 64
 ROWS: Final = 4
 MOUTH: Final = 28
 CHANNELS: Final = 60
-STYLES: Final = 8
+STYLES: Final = 11
+"""Eight emotions, then the manner: mien.engine.emotion."""
+
+EMOTIONS: Final = 8
 WIDTH: Final = 192
 HEADS: Final = 4
 
@@ -120,7 +123,7 @@ class Denoiser(nn.Module):
     """Predict the clean motion of a window from a noisy one (Ho et al. 2020, with the x0 target).
 
     noisy float32[B, W, 60], frames already shown given clean; known float32[B, W]: 1 shown, 0 to be
-    sampled, -1 absent; tokens [B, W, width]; style float32[B, 8]; style_known float32[B]; alpha float32[B],
+    sampled, -1 absent; tokens [B, W, width]; style float32[B, 11]; style_known float32[B]; alpha float32[B],
     the share of signal. Returns clean motion float32[B, W, 60]. All in normalised units.
     """
 
@@ -148,7 +151,8 @@ class Denoiser(nn.Module):
         noisy = noisy * (1 - absent)[..., None]
         angle = torch.acos(alpha.clamp(0, 1).sqrt())[:, None] * (2 / math.pi) * self.frequencies
         time = self.time(torch.cat([angle.sin(), angle.cos()], dim=-1))
-        felt = torch.cat([3 * style * style_known[:, None], style_known[:, None]], dim=-1)
+        emotion, manner = style[:, :EMOTIONS], style[:, EMOTIONS:]
+        felt = torch.cat([3 * emotion * style_known[:, None], manner, style_known[:, None]], dim=-1)
         tokens = self.motion(torch.cat([noisy, flags], dim=-1)) + self.heard(tokens) + self.position
         tokens = tokens + (time + self.style(felt))[:, None]
         for block in self.blocks:

@@ -1,7 +1,18 @@
 import numpy as np
 import pytest
 
-from mien.engine.emotion import EMOTIONS, Emotion, Style, StyleGlide, mix_styles
+from mien.engine.emotion import (
+    EMOTION_SLICE,
+    EMOTIONS,
+    MANNER_NAMES,
+    MANNER_SLICE,
+    STYLE_SIZE,
+    Emotion,
+    Manner,
+    Style,
+    StyleGlide,
+    mix_styles,
+)
 from mien.engine.errors import ConfigError
 
 
@@ -13,11 +24,28 @@ def test_emotions_stand_in_alphabetical_order() -> None:
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_a_style_puts_its_intensity_in_its_place(emotion: Emotion) -> None:
     vector = Style(emotion, 1.5).vector()
-    expected = np.zeros(8, np.float32)
+    expected = np.zeros(STYLE_SIZE, np.float32)
     if emotion is not Emotion.NEUTRAL:
         expected[EMOTIONS.index(emotion)] = 0.5
     np.testing.assert_array_equal(vector, expected)
     assert not Style(emotion, 0.0).vector().any()
+
+
+@pytest.mark.parametrize("axis", MANNER_NAMES)
+def test_a_manner_stands_behind_the_emotions_whatever_they_are(axis: str) -> None:
+    manner = Manner(**{axis: -0.5})
+    vector = Style(Emotion.SAD, 3.0, manner).vector()
+    np.testing.assert_array_equal(vector[EMOTION_SLICE], Style(Emotion.SAD, 3.0).vector()[EMOTION_SLICE])
+    assert vector[MANNER_SLICE][MANNER_NAMES.index(axis)] == -0.5
+    assert np.count_nonzero(vector[MANNER_SLICE]) == 1
+    assert np.array_equal(Style(manner=manner).vector()[MANNER_SLICE], vector[MANNER_SLICE])
+
+
+@pytest.mark.parametrize("axis", MANNER_NAMES)
+@pytest.mark.parametrize("value", [-1.1, 1.1, float("nan")])
+def test_a_manner_out_of_range_is_refused(axis: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=axis):
+        Manner(**{axis: value})
 
 
 @pytest.mark.parametrize("intensity", [-0.1, 3.1, float("nan")])

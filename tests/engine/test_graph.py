@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mien.engine.emotion import STYLE_SIZE
 from mien.engine.errors import AssetError
 from mien.engine.graph import Graph, open_graph
 from mien.engine.lips import OnnxLipRefiner
@@ -29,7 +30,7 @@ INPUTS = {
     "noisy": ["B", W, CHANNELS],
     "known": ["B", W],
     "tokens": ["B", W, 64],
-    "style": ["B", 8],
+    "style": ["B", STYLE_SIZE],
     "style_known": ["B"],
     "alpha": ["B"],
 }
@@ -111,14 +112,14 @@ def test_nets_answer_in_their_shapes(folder: Path) -> None:
         noisy=np.ones((2, W, CHANNELS), np.float32),
         known=np.zeros((2, W), np.float32),
         tokens=np.stack([tokens, tokens]),
-        style=np.zeros((2, 8), np.float32),
+        style=np.zeros((2, STYLE_SIZE), np.float32),
         style_known=np.ones(2, np.float32),
         alpha=np.zeros(2, np.float32),
     )
     np.testing.assert_allclose(clean, np.full((2, W, CHANNELS), 1.5))
     lips = OnnxLipRefiner(folder)
     assert lips.window_frames == W
-    mouth = lips.articulate(np.ones((4 * W, 64), np.float32), np.zeros(8, np.float32))
+    mouth = lips.articulate(np.ones((4 * W, 64), np.float32), np.zeros(STYLE_SIZE, np.float32))
     np.testing.assert_allclose(mouth, np.ones((W, 28)))
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from stand_in_nets import LoudnessLips
 
+from mien.engine.emotion import STYLE_SIZE
 from mien.engine.features import log_mel_whole, silent_features
 from mien.engine.head import mouth_opening
 from mien.engine.lips import (
@@ -20,7 +21,7 @@ W = 12
 OPENING = [INDEX[name] for name in OPENING_NAMES]
 SHAPING = [index for index in MOUTH_INDEX if index not in {*OPENING, INDEX["mouthClose"]}]
 ELSEWHERE = [index for index in range(CHANNELS) if index not in set(MOUTH_INDEX)]
-NEUTRAL = np.zeros(8, np.float32)
+NEUTRAL = np.zeros(STYLE_SIZE, np.float32)
 
 
 def loud_features(level: float = 0.1) -> np.ndarray:

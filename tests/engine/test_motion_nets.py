@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mien.engine.config import MotionConfig
-from mien.engine.emotion import Emotion, Style
+from mien.engine.emotion import STYLE_SIZE, Emotion, Style
 from mien.engine.features import ROWS_PER_FRAME, silent_features
 from mien.engine.head import mouth_opening
 from mien.engine.lips import MOUTH_NAMES, load_lip_refiner
@@ -39,7 +39,7 @@ def test_mouth_weights_stay_in_range_whatever_is_heard() -> None:
     rng = np.random.default_rng(0)
     for scale in (0.3, 3.0):
         features = scale * rng.standard_normal((ROWS_PER_FRAME * refiner.window_frames, 64))
-        mouth = refiner.articulate(features.astype(np.float32), np.zeros(8, np.float32))
+        mouth = refiner.articulate(features.astype(np.float32), np.zeros(STYLE_SIZE, np.float32))
         assert mouth.shape == (refiner.window_frames, len(MOUTH_NAMES))
         assert mouth.min() >= 0.0
         assert mouth.max() <= 1.0
@@ -47,7 +47,7 @@ def test_mouth_weights_stay_in_range_whatever_is_heard() -> None:
 
 def test_no_style_leaves_silence_without_expression() -> None:
     refiner = load_lip_refiner()
-    mouth = refiner.articulate(silent_features(refiner.window_frames), np.zeros(8, np.float32))
+    mouth = refiner.articulate(silent_features(refiner.window_frames), np.zeros(STYLE_SIZE, np.float32))
     assert mouth.max() < 0.03
 
 

@@ -5,7 +5,7 @@ import pytest
 from stand_in_nets import MEAN, PATTERN, STD, LoudnessDenoiser, SmearedDenoiser
 
 from mien.engine.config import MotionConfig
-from mien.engine.emotion import Emotion, Style
+from mien.engine.emotion import Emotion, Manner, Style
 from mien.engine.errors import ConfigError
 from mien.engine.features import log_mel_whole
 from mien.engine.motion import CHANNELS
@@ -106,6 +106,7 @@ def test_guidance_grows_with_the_intensity_and_spares_the_neutral_face() -> None
         guidance_for(Style(Emotion.HAPPY, intensity).vector(), 1.5) for intensity in (0.0, 0.5, 1.0, 3.0)
     ]
     np.testing.assert_allclose(scales, [1.0, 1.25, 1.5, 1.5], atol=1e-6)
+    assert guidance_for(Style(manner=Manner(head_movement=1.0)).vector(), 1.5) == 1.0
     assert guidance_for(NEUTRAL, 1.5) == 1.0  # exactly: the second half of the batch is then left out
 
 
