@@ -23,7 +23,7 @@ from mien.engine.face_points import (
 from mien.engine.head import HeadModel
 from mien.engine.head_fit import Floats, HeadFit, distances, smoothstep, snap
 from mien.engine.motion import INDEX, SHAPES
-from mien.kernels.raster import raster_attributes
+from mien.kernels.raster import raster_attributes, raster_coverage
 
 PARTED_GAP: Final = 0.02
 """Lips further apart than this share of the face's height are parted."""
@@ -95,7 +95,7 @@ def build_face(
     deltas = fit.project_deltas(head.shapes[:, face])
     parted = lips_parted(points)
 
-    inside = _distance_inside(points[FACE_OVAL, :2], positions[:, :2])
+    inside = _distance_inside(_outline(head, model[face], positions, points, size), positions[:, :2])
     triangles = head.triangles[0]
     triangles = triangles[(inside > -1.0)[triangles].all(axis=1)]
     lower = lower_side(head)
@@ -115,7 +115,7 @@ def build_face(
         neutraliser = _close_lips(head, positions, neutraliser, lower, height)
 
     triangles = _facing(triangles, positions, points, inside, height)
-    triangles = _near_surface(triangles, positions, height, size)
+    triangles = _near_surface(triangles, positions, points, height, size)
     texture = _texture(head, positions, triangles, points, height, size)
     return FaceLayer(
         positions,
@@ -247,6 +247,25 @@ def _close_lips(head: HeadModel, positions: Floats, moved: Floats, lower: Floats
     return moved
 
 
+def _outline(
+    head: HeadModel, model: Floats, positions: Floats, points: NDArray[np.float32], size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return the outline of the face in a picture, float32[n, 2]; size: the picture's width and height.
+
+    It is the oval of the landmarks, and what of the far cheek of a turned face bulges out past that.
+    model: the face's vertices in the head model, where no cheek hides anything.
+    """
+    oval = head.landmarks(model.astype(np.float32))[list(FACE_OVAL), :2]
+    within = _distance_inside(oval, model[:, :2]) > 0
+    triangles = head.triangles[0]
+    mask = np.zeros(size[::-1], np.uint8)
+    cv2.fillPoly(mask, [np.round(points[FACE_OVAL, :2] * 16).astype(np.int32)], 255, shift=4)
+    skin = np.ascontiguousarray(triangles[within[triangles].all(axis=1)])
+    raster_coverage(positions.astype(np.float32), skin, mask)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(max(contours, key=len)[:, 0], np.float32)
+
+
 def _facing(
     triangles: NDArray[np.int32],
     positions: Floats,
@@ -267,13 +286,26 @@ def _facing(
 
 
 def _near_surface(
-    triangles: NDArray[np.int32], positions: Floats, height: float, size: tuple[int, int]
+    triangles: NDArray[np.int32],
+    positions: Floats,
+    points: NDArray[np.float32],
+    height: float,
+    size: tuple[int, int],
 ) -> NDArray[np.int32]:
-    """Drop triangles far behind the skin that the photo shows: neck and ear behind a turned cheek."""
+    """Drop triangles far behind the skin that the photo shows: neck and ear behind a turned cheek or mouth."""
     depth = np.full(size[::-1], np.inf, np.float32)
     nothing = np.zeros((len(positions), 1), np.float32)
     unused = np.zeros((*depth.shape, 1), np.float32)
     raster_attributes(positions.astype(np.float32), triangles, nothing, unused, depth)
+    # Through parted lips one would see the neck: they are taken for closed, a plane.
+    outer = points[OUTER_LIPS, :2].astype(np.float64)
+    rim = positions[distances(outer, positions[:, :2]).argmin(axis=1), 2]
+    plane = np.linalg.lstsq(np.column_stack([outer, np.ones(len(outer))]), rim, rcond=None)[0]
+    lips = np.zeros(depth.shape, np.uint8)
+    cv2.fillPoly(lips, [np.round(outer).astype(np.int32)], 1)
+    rows, columns = np.nonzero(lips)
+    closed = np.column_stack([columns, rows, np.ones(len(rows))]) @ plane
+    depth[rows, columns] = np.minimum(depth[rows, columns], closed)
     # The nearest skin within a few pixels: a vertex of the silhouette itself is not behind it.
     deepest = cv2.dilate(np.where(np.isfinite(depth), depth, -np.inf).astype(np.float32), np.ones((5, 5)))
     pixel = np.clip(np.round(positions[:, :2]), 0, [size[0] - 1, size[1] - 1]).astype(np.intp)

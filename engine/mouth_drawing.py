@@ -52,11 +52,15 @@ class MouthDrawing:
         loop = INNER_LIPS_TOP + INNER_LIPS_BOTTOM[-2:0:-1]
         self.opening = Opening.within(portrait, rings[:10].ravel(), loop, _ROUND)
         self._portrait = portrait
-        self._lips = portrait.lips_picture.astype(np.float32)
         left, top = (int(edge) for edge in portrait.lips_corner)
-        height, width = self._lips.shape[:2]
-        self._skin = photo[top : top + height, left : left + width]
+        height, width = portrait.lips_picture.shape[:2]
+        area = (slice(top, top + height), slice(left, left + width))
+        self._skin = photo[area]
         self._skin_at_rest = self._skin.copy()
+        # The photo given is the person alone: beyond the cheek of a turned face lies background.
+        changed = portrait.lips_picture - portrait.picture[area].astype(np.float32)
+        person = portrait.matte[area].astype(np.float32)[..., None] * np.float32(1 / 255)
+        self._lips = np.clip(self._skin_at_rest + changed * person, 0, 255)
         self._lip_columns = _lip_columns()
         self._inside_triangles = portrait.mouth_triangles - np.int32(portrait.runs[1])
         self._tongue = Tongue(portrait)
