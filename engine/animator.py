@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.motion import MotionWindow
+from mien.engine.waking import awake_at
 
 if TYPE_CHECKING:
     from mien.engine.emotion import Style
@@ -77,9 +78,9 @@ class Animator:
         return self._performer.push(pcm)
 
     def draw(self, index: int, motion: NDArray[np.float32]) -> VideoFrame:
-        """Draw one frame of motion, float32[CHANNELS]."""
+        """Draw one frame of motion, float32[CHANNELS]: at index 0 of a face that is only waking."""
         self._check_open()
-        i420: Any = cv2.cvtColor(self._renderer.render(motion), cv2.COLOR_RGB2YUV_I420)
+        i420: Any = cv2.cvtColor(self._renderer.render(motion, awake_at(index)), cv2.COLOR_RGB2YUV_I420)
         return VideoFrame(index, i420, motion)
 
     def push(self, pcm: NDArray[np.float32]) -> list[VideoFrame]:

@@ -105,7 +105,7 @@ class ClipRenderer:
     def close(self) -> None:
         """Nothing is held outside of memory."""
 
-    def render(self, motion: NDArray[np.float32]) -> Frame:
+    def render(self, motion: NDArray[np.float32], awake: float | None = None) -> Frame:
         """Draw the clip's next frame with the mouth of motion, float32[CHANNELS]."""
         frame, self._next = self._next, self._next + 1
         return self.draw(there_and_back(frame, len(self._clip)), motion)

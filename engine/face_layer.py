@@ -292,26 +292,30 @@ def _near_surface(
     height: float,
     size: tuple[int, int],
 ) -> NDArray[np.int32]:
-    """Drop triangles far behind the skin that the photo shows: neck and ear behind a turned cheek or mouth."""
+    """Drop triangles far behind the skin: neck and ear behind a turned cheek or parted lips."""
     depth = np.full(size[::-1], np.inf, np.float32)
     nothing = np.zeros((len(positions), 1), np.float32)
     unused = np.zeros((*depth.shape, 1), np.float32)
     raster_attributes(positions.astype(np.float32), triangles, nothing, unused, depth)
-    # Through parted lips one would see the neck: they are taken for closed, a plane.
-    outer = points[OUTER_LIPS, :2].astype(np.float64)
-    rim = positions[distances(outer, positions[:, :2]).argmin(axis=1), 2]
-    plane = np.linalg.lstsq(np.column_stack([outer, np.ones(len(outer))]), rim, rcond=None)[0]
-    lips = np.zeros(depth.shape, np.uint8)
-    cv2.fillPoly(lips, [np.round(outer).astype(np.int32)], 1)
-    rows, columns = np.nonzero(lips)
-    closed = np.column_stack([columns, rows, np.ones(len(rows))]) @ plane
-    depth[rows, columns] = np.minimum(depth[rows, columns], closed)
+    for rim in (OUTER_LIPS, *(top + bottom[-2:0:-1] for _, top, bottom, _, _ in EYES)):
+        _close_opening(depth, positions, points[list(rim), :2].astype(np.float64))
     # The nearest skin within a few pixels: a vertex of the silhouette itself is not behind it.
     deepest = cv2.dilate(np.where(np.isfinite(depth), depth, -np.inf).astype(np.float32), np.ones((5, 5)))
     pixel = np.clip(np.round(positions[:, :2]), 0, [size[0] - 1, size[1] - 1]).astype(np.intp)
     behind = positions[:, 2] - deepest[pixel[:, 1], pixel[:, 0]] > _DEEPEST_FOLD * height
     kept: NDArray[np.int32] = triangles[~behind[triangles].any(axis=1)]
     return kept
+
+
+def _close_opening(depth: NDArray[np.float32], positions: Floats, rim: Floats) -> None:
+    """Lay a plane into the depth, in place, where an open eye or mouth would show what is behind the face."""
+    beside = positions[distances(rim, positions[:, :2]).argmin(axis=1), 2]
+    plane = np.linalg.lstsq(np.column_stack([rim, np.ones(len(rim))]), beside, rcond=None)[0]
+    hole = np.zeros(depth.shape, np.uint8)
+    cv2.fillPoly(hole, [np.round(rim).astype(np.int32)], 1)
+    rows, columns = np.nonzero(hole)
+    closed = np.column_stack([columns, rows, np.ones(len(rows))]) @ plane
+    depth[rows, columns] = np.minimum(depth[rows, columns], closed)
 
 
 def _texture(

@@ -32,7 +32,7 @@ the smallest face just fills 512 x 512."""
 _LYING: Final = np.deg2rad(60)
 """A head tipped further than anyone tips it: the photo itself lies on its side."""
 
-FURTHEST_YAW: Final = np.deg2rad(33)
+FURTHEST_YAW: Final = np.deg2rad(40)
 FURTHEST_PITCH: Final = np.deg2rad(32)
 """A face turned further hides one of its halves."""
 

@@ -22,8 +22,11 @@ class Renderer(Protocol):
     def size(self) -> Size:
         """Width and height of the picture, in pixels, both even."""
 
-    def render(self, motion: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def render(self, motion: NDArray[np.float32], awake: float | None = None) -> NDArray[np.uint8]:
         """Draw one frame of motion, float32[CHANNELS], as RGB uint8[height, width, 3].
+
+        awake: how far the photo's own expression and pose have given way, 0..1; a clip has none. Without it
+        the expression does as far as the mouth is asked to move, and the pose stays.
 
         Motion of all zeros gives the photo itself; a clip takes the mouth alone from it, and shows its next
         frame at every call. Values outside a channel's range are clamped. The picture belongs to the

@@ -25,6 +25,7 @@ from mien.engine.placement import Box, Frame, Placement, bounds, ease
 from mien.engine.portrait import NEUTRALISER, Portrait
 from mien.engine.scaling import scale_portrait
 from mien.engine.scenery import Scenery
+from mien.engine.waking import turn_to_viewer, turned
 from mien.kernels.blend import blend, turn
 from mien.kernels.edges import soften_jumps, spread_map
 from mien.kernels.lattice import fill_map, invert_grid, lattice_for, sample_moved
@@ -119,6 +120,7 @@ class RigRenderer:
         self._unsoftened = np.zeros_like(portrait.picture)
         self._gap_weights = mouth_gap_weights()
         self._drawn = np.unique(portrait.face_triangles)
+        self._turn = turn_to_viewer(portrait)
         self._skin: Box = (0, 0, width, height)
         self._mouth = MouthDrawing(portrait, photo)
         self._eyes = (EyeDrawing(portrait, "left", photo), EyeDrawing(portrait, "right", photo))
@@ -134,15 +136,21 @@ class RigRenderer:
     def close(self) -> None:
         """Nothing is held outside of memory."""
 
-    def render(self, motion: NDArray[np.float32]) -> Frame:
-        """Draw one frame of motion, float32[CHANNELS], as RGB uint8[height, width, 3]."""
+    def render(self, motion: NDArray[np.float32], awake: float | None = None) -> Frame:
+        """Draw one frame of motion, float32[CHANNELS], as RGB uint8[height, width, 3].
+
+        awake: how far the photo's own expression and pose have given way, 0..1. Without it the expression
+        does as far as the mouth is asked to move, and the pose stays.
+        """
         if motion.shape != (CHANNELS,):
             raise ValueError(f"motion must be float32[{CHANNELS}], not {list(motion.shape)}")
-        return self._draw(_clamp(motion))
+        if awake:
+            motion = turned(motion, awake * self._turn, float(ROTATION_GAIN[1]))
+        return self._draw(_clamp(motion), awake)
 
-    def _draw(self, motion: NDArray[np.float32]) -> Frame:
+    def _draw(self, motion: NDArray[np.float32], awake: float | None = None) -> Frame:
         placement = self._placement
-        parted = self._move(motion)
+        parted = self._move(motion, _neutral(motion) if awake is None else awake)
         self._grid.follow(placement.positions)
         boxes = self._draw_skin_map()
         self._mouth.part_lips(parted)
@@ -184,11 +192,13 @@ class RigRenderer:
         inner = (left + 2, top + 2, right - 2, bottom - 2)
         soften_jumps(picture, self._unsoftened, self._map_x, self._map_y, inner, _JUMP)
 
-    def _move(self, motion: NDArray[np.float32]) -> float:
-        """Place all vertices; return how far the lips are parted from the photo's own line, 0..1."""
+    def _move(self, motion: NDArray[np.float32], neutral: float) -> float:
+        """Place all vertices; return how far the lips are parted from the photo's own line, 0..1.
+
+        neutral: how far the photo's own expression has given way, 0..1.
+        """
         portrait, placement = self._portrait, self._placement
         shapes = motion[SHAPE_SLICE]
-        neutral = _neutral(motion)
         self._weights[:NEUTRALISER] = shapes
         # The photo's own smile is the first part of the one asked for: on top of it there is less to add.
         own = portrait.scores[_SMILES]

@@ -15,7 +15,7 @@ class LevelRenderer:
     def __init__(self) -> None:
         self.closed = 0
 
-    def render(self, motion: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def render(self, motion: NDArray[np.float32], awake: float | None = None) -> NDArray[np.uint8]:
         return np.full((8, 16, 3), round(float(motion[0]) * 255), np.uint8)
 
     def close(self) -> None:

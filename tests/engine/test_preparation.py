@@ -165,7 +165,7 @@ def test_preparing_twice_gives_the_same() -> None:
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("name", ["s0", "s3", "s4", "s5", "s8", "s9"])
+@pytest.mark.parametrize("name", ["s0", "s3", "s4", "s5", "s8", "s9", "s10"])
 def test_real_pictures_are_drawn_as_they_are_and_open_their_mouths(shared_data: Path, name: str) -> None:
     landmarker = FaceLandmarker(
         shared_data / "models" / "face_landmarker" / "public" / "face_landmarker.task"

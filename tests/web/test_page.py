@@ -81,7 +81,7 @@ class BarRenderer:
 
     size = (256, 256)
 
-    def render(self, motion: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def render(self, motion: NDArray[np.float32], awake: float | None = None) -> NDArray[np.uint8]:
         picture = np.full((256, 256, 3), 200, np.uint8)
         picture[128 : 128 + round(120 * float(motion[JAW])), 96:160] = 20
         return picture
