@@ -28,6 +28,14 @@ export_nets() {
         --data "$work/motion.npz" "$@"
 }
 export_nets
-$python tools/score_motion.py --data "$data" --landmarks "$work/grid_landmarks.npz" \
-    --phones "$work/phones.json" --speech "$work/speech" --motion "$work/motion.npz" --out "$work/scores.json"
+from="--data $data --landmarks $work/grid_landmarks.npz --phones $work/phones.json --speech $work/speech
+    --motion $work/motion.npz"
+# shellcheck disable=SC2086  # the words of $from are arguments
+{
+    $python tools/score_motion.py $from --packages "$work/packages" --out "$work/scores.json"
+    $python tools/latency_curve.py $from --out "$work/latency.json"
+    $python tools/sync_expert.py $from --expert "$work/sync_expert.pt" --out "$work/sync.json"
+    $python tools/plot_motion.py $from --scores "$work/scores.json" --latency "$work/latency.json" \
+        --sync "$work/sync.json"
+}
 export_nets --scores "$work/scores.json"
