@@ -43,7 +43,7 @@ ARTICULATORS: Final = (
 PLACE: Final = {name: index for index, name in enumerate(ARTICULATORS)}
 
 CLOSURES: Final = frozenset("pbm")
-LIP_TEETH: Final = frozenset("fv")
+LIP_TEETH: Final = frozenset("fvʋ")
 SILENCE: Final = "_"
 
 STEP_S: Final = 0.01
@@ -121,9 +121,16 @@ VISEMES: Final[Mapping[str, Viseme]] = {
 
 ALIASES: Final = {
     **dict.fromkeys("bm", "p"), "v": "f", "ð": "θ", "z": "s", "ʒ": "ʃ", "ʧ": "ʃ", "ʤ": "ʃ",
-    **dict.fromkeys("dnɾT", "t"), **dict.fromkeys("ɡgŋʔx", "k"), "r": "ɹ", "ɫ": "l",
+    **dict.fromkeys("dnɾTrɽɖʈɳ", "t"), **dict.fromkeys("ɡgŋʔxɣʁχqɰɴcɟ", "k"), "ɫ": "l",
     "e": "ɛ", "ɐ": "ə", "ᵊ": "ə", "ɚ": "ɜ", "ᵻ": "ɪ", "ɨ": "ɪ",
+    # Other languages' sounds. A trilled r is no rounded ɹ; β and ɸ nearly close the lips; ɯ is hardly round.
+    "y": "u", "ɥ": "w", "ø": "o", "œ": "ɔ", "ɯ": "ʊ", "ɤ": "ʌ", "ʋ": "f", **dict.fromkeys("βɸ", "p"),
+    **dict.fromkeys("ʂɻꭧ", "ʃ"), **dict.fromkeys("ɕʨʥʦʣ", "s"), **dict.fromkeys("çʝ", "j"),
+    "ʎ": "l", "ɲ": "t", "ʰ": "h",
 }  # fmt: skip
+MODIFIERS: Final = frozenset("ː̃ʲᵝ→↗↘↓")
+"""Length, nasality, palatalisation and tone: they go on with the sound before them."""
+
 DIPHTHONGS: Final = {"A": "ɛɪ", "I": "aɪ", "W": "aʊ", "Y": "ɔɪ", "O": "oʊ", "Q": "əʊ"}
 VOWELS: Final = frozenset("aɑæʌɛɪiəɜɒɔoʊu")
 ARPABET: Final = {
@@ -133,6 +140,12 @@ ARPABET: Final = {
     "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "O", "OY": "Y", "P": "p", "R": "ɹ", "S": "s", "SH": "ʃ",
     "T": "t", "TH": "θ", "UH": "ʊ", "UW": "u", "V": "v", "W": "w", "Y": "j", "Z": "z", "ZH": "ʒ",
     "SIL": SILENCE,
+}  # fmt: skip
+
+SAMPA: Final = {
+    "I": "ɪ", "E": "ɛ", "@": "ə", "U": "ʊ", "N": "ŋ", "S": "ʃ", "6": "ɐ", "C": "ç", "O": "ɔ", "4": "ɐ", "X": "x",
+    "Y": "y", "B": "β", "V": "ʋ", "9": "œ", "2": "ø", "D": "ð", "H": "h", "R": "ʁ", "G": "ɣ", "A": "ɑ", "L": "l",
+    "?": "ʔ", "g": "ɡ", "T": "θ", "Z": "ʒ",
 }  # fmt: skip
 
 FADE_S: Final = {"jaw": 0.06, "round": 0.065, "rest": 0.06}
@@ -146,13 +159,13 @@ _REST: Final = [k for k in range(len(ARTICULATORS)) if k not in (*_ROUND, *_JAW)
 
 
 def phones_from_kokoro(symbols: Iterable[tuple[str, float, float]]) -> list[Phone]:
-    """Turn Kokoro's symbols with their times into phones: stress marks and length marks join their sound."""
+    """Turn Kokoro's symbols with their times into phones: stress marks and modifiers join their sound."""
     phones: list[Phone] = []
     stress, mark_start = 0.85, None
     for symbol, start, end in symbols:
         if symbol in "ˈˌ":
             stress, mark_start = (1.12 if symbol == "ˈ" else 1.0), start
-        elif symbol == "ː" and phones:
+        elif symbol in MODIFIERS and phones:
             phones[-1] = Phone(phones[-1].symbol, phones[-1].start, end, phones[-1].stress)
         elif symbol in DIPHTHONGS or symbol in ALIASES or (symbol in VISEMES and symbol != SILENCE):
             begun = start if mark_start is None else mark_start
@@ -169,6 +182,41 @@ def phones_from_kokoro(symbols: Iterable[tuple[str, float, float]]) -> list[Phon
 def phones_from_arpabet(symbols: Iterable[tuple[str, float, float]]) -> list[Phone]:
     """Turn pocketsphinx's phones into ours."""
     return [Phone(ARPABET.get(symbol, SILENCE), start, end) for symbol, start, end in symbols]
+
+
+def phones_from_emodb(label: str) -> list[Phone]:
+    """Turn EmoDB's narrow transcription (a `lablaut` file) into phones.
+
+    Each line ends a segment. A segment that only says how the last sound went on (its release, aspiration,
+    voice) belongs to that sound; what EmoDB writes in SAMPA is German.
+    """
+    phones: list[Phone] = []
+    start = 0.0
+    for line in label.split("\n#\n", 1)[1].splitlines():
+        end_text, _, *rest = line.split()
+        end = float(end_text)
+        symbols = _read_sampa(rest[0]) if rest else ""
+        if symbols == SILENCE or not (symbols or phones):
+            phones.append(Phone(SILENCE, start, end))
+        elif symbols and (rest[0][0] != "_" or not phones):
+            edges = np.linspace(start, end, len(symbols) + 1)
+            phones += [
+                Phone(symbol, float(begin), float(finish))
+                for symbol, begin, finish in zip(symbols, edges[:-1], edges[1:], strict=True)
+            ]
+        else:
+            phones[-1] = replace(phones[-1], end=end)
+        start = end
+    return phones
+
+
+def _read_sampa(label: str) -> str:
+    """Return the sounds of one of EmoDB's segments, "" where it goes on with the sound before."""
+    if label in (".", "(", "(gef", "+sil", "-sil"):
+        return SILENCE
+    if label[0] in "!+-," or label.endswith("asp"):
+        return ""
+    return "".join(SAMPA.get(letter, letter if letter in VISEMES or letter in ALIASES else "") for letter in label)
 
 
 def pause(phones: Iterable[Phone], quiet: Iterable[tuple[float, float]]) -> list[Phone]:
@@ -204,6 +252,16 @@ def _shorten(phone: Phone) -> Phone:
     ):
         return phone
     return replace(phone, start=max(phone.start, phone.end - LONGEST_CONSONANT_S))
+
+
+def viseme_classes(phones: Sequence[Phone], frames: int) -> NDArray[np.int8]:
+    """Return what each frame's middle looks like: the place in VISEMES, SILENCE's where nothing is said."""
+    names = list(VISEMES)
+    classes = np.full(frames, names.index(SILENCE), np.int8)
+    times = (np.arange(frames) + 0.5) / FRAME_RATE
+    for phone in _expand(phones):
+        classes[(times >= phone.start) & (times < phone.end)] = names.index(phone.symbol)
+    return classes
 
 
 def _expand(phones: Iterable[Phone]) -> list[Phone]:

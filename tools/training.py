@@ -39,6 +39,8 @@ class MotionData:
     frames: NDArray[np.int64]
     domain: NDArray[np.int64]
     valid: NDArray[np.bool_]
+    kept_out: NDArray[np.bool_]
+    viseme: NDArray[np.int8]
 
     @classmethod
     def read(cls, path: Path) -> "MotionData":
@@ -51,8 +53,8 @@ class MotionData:
         """Return, for each domain, its clips and the sum of their frames' shares so far."""
         table = {}
         for place, domain in enumerate(DOMAINS):
-            clips = np.flatnonzero(self.domain == place)
-            table[domain] = clips, np.cumsum(self.frames[clips]) / self.frames[clips].sum()
+            clips = np.flatnonzero((self.domain == place) & ~self.kept_out)
+            table[domain] = clips, np.cumsum(self.frames[clips]) / max(self.frames[clips].sum(), 1)
         return table
 
     def draw_window(self, rng: np.random.Generator, domain: str) -> tuple[int, int, int]:
