@@ -142,12 +142,6 @@ ARPABET: Final = {
     "SIL": SILENCE,
 }  # fmt: skip
 
-SAMPA: Final = {
-    "I": "ɪ", "E": "ɛ", "@": "ə", "U": "ʊ", "N": "ŋ", "S": "ʃ", "6": "ɐ", "C": "ç", "O": "ɔ", "4": "ɐ", "X": "x",
-    "Y": "y", "B": "β", "V": "ʋ", "9": "œ", "2": "ø", "D": "ð", "H": "h", "R": "ʁ", "G": "ɣ", "A": "ɑ", "L": "l",
-    "?": "ʔ", "g": "ɡ", "T": "θ", "Z": "ʒ",
-}  # fmt: skip
-
 FADE_S: Final = {"jaw": 0.06, "round": 0.065, "rest": 0.06}
 SILENT_FADE_S: Final = 0.04
 EARLY: Final = {"jaw": 1.1, "round": 1.35, "rest": 1.1}
@@ -182,41 +176,6 @@ def phones_from_kokoro(symbols: Iterable[tuple[str, float, float]]) -> list[Phon
 def phones_from_arpabet(symbols: Iterable[tuple[str, float, float]]) -> list[Phone]:
     """Turn pocketsphinx's phones into ours."""
     return [Phone(ARPABET.get(symbol, SILENCE), start, end) for symbol, start, end in symbols]
-
-
-def phones_from_emodb(label: str) -> list[Phone]:
-    """Turn EmoDB's narrow transcription (a `lablaut` file) into phones.
-
-    Each line ends a segment. A segment that only says how the last sound went on (its release, aspiration,
-    voice) belongs to that sound; what EmoDB writes in SAMPA is German.
-    """
-    phones: list[Phone] = []
-    start = 0.0
-    for line in label.split("\n#\n", 1)[1].splitlines():
-        end_text, _, *rest = line.split()
-        end = float(end_text)
-        symbols = _read_sampa(rest[0]) if rest else ""
-        if symbols == SILENCE or not (symbols or phones):
-            phones.append(Phone(SILENCE, start, end))
-        elif symbols and (rest[0][0] != "_" or not phones):
-            edges = np.linspace(start, end, len(symbols) + 1)
-            phones += [
-                Phone(symbol, float(begin), float(finish))
-                for symbol, begin, finish in zip(symbols, edges[:-1], edges[1:], strict=True)
-            ]
-        else:
-            phones[-1] = replace(phones[-1], end=end)
-        start = end
-    return phones
-
-
-def _read_sampa(label: str) -> str:
-    """Return the sounds of one of EmoDB's segments, "" where it goes on with the sound before."""
-    if label in (".", "(", "(gef", "+sil", "-sil"):
-        return SILENCE
-    if label[0] in "!+-," or label.endswith("asp"):
-        return ""
-    return "".join(SAMPA.get(letter, letter if letter in VISEMES or letter in ALIASES else "") for letter in label)
 
 
 def pause(phones: Iterable[Phone], quiet: Iterable[tuple[float, float]]) -> list[Phone]:

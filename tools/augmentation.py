@@ -1,6 +1,7 @@
 """Spoil clean speech as rooms, microphones and connections do, so that any of them works.
 
-Sound is float32[samples] at 16 kHz. All randomness comes from the generator that is passed in.
+Sound is float32[samples] at 16 kHz; features are a window's, float32[rows, 64] (mien.engine.features), and
+what is done to them is cheap enough for every draw. All randomness comes from the generator passed in.
 """
 
 from pathlib import Path
@@ -11,9 +12,11 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
+from mien.engine.features import BINS, HIGHEST_HZ, LOWEST_HZ
 from mien.engine.timebase import SAMPLE_RATE
 
 Sound = NDArray[np.float32]
+Features = NDArray[np.float32]
 
 SPEEDS: Final = (0.84, 0.88, 0.92, 0.96, 1.04, 1.08, 1.13, 1.18)
 
@@ -147,3 +150,65 @@ def noise_alone(rng: np.random.Generator, samples: int) -> Sound:
         breath = coloured_noise(rng, length, 0.6) * np.sin(np.linspace(0, np.pi, length)) ** 2
         sound[start : start + length] += (10 ** (rng.uniform(-55, -35) / 20) * breath).astype(np.float32)
     return np.clip(sound, -1, 1)
+
+
+def _mel_edges() -> tuple[Features, Features]:
+    """Return the bins' centres in mel and in Hz."""
+    low, high = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (LOWEST_HZ, HIGHEST_HZ))
+    mel = np.linspace(low, high, BINS + 2)[1:-1]
+    return mel, 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+
+
+def warp_tract(rng: np.random.Generator, features: Features) -> Features:
+    """Stretch the frequency axis, as a longer or shorter vocal tract does: formants and pitch move.
+
+    Vocal tract length perturbation (Jaitly and Hinton 2013).
+    """
+    mel, hertz = _mel_edges()
+    from_mel = 2595.0 * np.log10(1.0 + hertz * rng.uniform(0.86, 1.16) / 700.0)
+    at = ((from_mel - mel[0]) / (mel[1] - mel[0])).clip(0, BINS - 1)
+    low = np.minimum(at.astype(int), BINS - 2)
+    share = (at - low).astype(np.float32)
+    return (1 - share) * features[:, low] + share * features[:, low + 1]
+
+
+def add_hiss(rng: np.random.Generator, features: Features) -> Features:
+    """Add steady noise of some colour, 3 to 30 dB under the window's louder rows, in the domain of power.
+
+    Noise fluctuates in each bin as the few spectral lines in it do: a chi-square of as many degrees.
+    """
+    mel, hertz = _mel_edges()
+    width = 700.0 * (10.0 ** ((mel + 0.5 * (mel[1] - mel[0])) / 2595.0) - 1.0) - hertz
+    power = 10.0 ** (2.5 * features)
+    loud = np.quantile(power.sum(axis=1), 0.8)
+    colour = width * np.maximum(hertz, 40.0) ** -rng.uniform(0, 2)
+    degrees = np.maximum(2 * width / 31.25, 1.5)
+    noise = colour / colour.sum() * rng.chisquare(degrees, features.shape) / degrees
+    level = loud * 10.0 ** (-rng.uniform(3, 30) / 10)
+    return (np.log10(power + level * noise) / 2.5).astype(np.float32)
+
+
+def hide_parts(rng: np.random.Generator, features: Features) -> Features:
+    """Take out a band or two, and sometimes up to 60 ms (SpecAugment, Park et al. 2019)."""
+    hidden = features.copy()
+    quiet = features.min(axis=0)
+    for _ in range(rng.integers(1, 3)):
+        width = int(rng.integers(2, 12))
+        first = int(rng.integers(0, BINS - width))
+        hidden[:, first : first + width] = quiet[first : first + width]
+    if rng.random() < 0.4:
+        rows = int(rng.integers(1, 7))
+        first = int(rng.integers(0, len(features) - rows)) if len(features) > rows else 0
+        hidden[first : first + rows] = quiet
+    return hidden
+
+
+def vary(rng: np.random.Generator, features: Features) -> Features:
+    """Apply a random choice of the above to a window's features."""
+    if rng.random() < 0.5:
+        features = warp_tract(rng, features)
+    if rng.random() < 0.3:
+        features = add_hiss(rng, features)
+    if rng.random() < 0.25:
+        features = hide_parts(rng, features)
+    return features

@@ -1,11 +1,10 @@
 """Join speech and mouths into one set for training: `motion.npz`.
 
 Real mouths: GRID (tools/label_grid.py) and FACEGOOD. Authored mouths (tools/articulation.py, fitted to
-GRID): Kokoro's speech (tools/speak_kokoro.py), accented readers and LJSpeech (tools/align_speech.py), German
-actors (EmoDB, with its own phone labels). Silence and noise with a resting mouth. Every clip is stored clean
-and in several spoilt copies. Held-out clips, voices, languages and speakers never enter; clips to choose by
-and FACEGOOD, the one other talker with curves, enter clean and marked. About five minutes on one core. Arrays,
-all frames of all clips behind one another:
+GRID): Kokoro's speech (tools/speak_kokoro.py), accented readers and LJSpeech (tools/align_speech.py). Silence
+and noise with a resting mouth. Every clip is stored clean and in several spoilt copies. Held-out clips,
+voices, languages and readers never enter; clips to choose by, and FACEGOOD, the one other talker with curves,
+enter clean and marked. About five minutes on one core. Arrays, all frames of all clips behind one another:
 
   features float16[4 * frames, 64]   mien.engine.features
   mouth    float32[frames, 28]       MOUTH_SLICE and tongueOut, with the wanted lip gap in mouthClose's place
@@ -34,13 +33,11 @@ from articulation import (
     SILENCE,
     Curves,
     Phone,
-    VISEMES,
     articulate,
     fit_targets,
     gesture,
     pause,
     phones_from_arpabet,
-    phones_from_emodb,
     phones_from_kokoro,
     viseme_classes,
 )
@@ -67,9 +64,7 @@ GAP: Final = MOUTH_PLACE["mouthClose"]
 """Where the wanted lip gap stands, in place of mouthClose."""
 
 FACE_NAMES: Final = tuple(name for name in CHANNEL_NAMES if name not in MOUTH_PLACE)
-DOMAINS: Final = ("grid", "kokoro", "aligned", "facegood", "noise", "emodb")
-HELD_OUT_ACTORS: Final = ("10", "14")
-"""EmoDB's speakers, a man and a woman, for tests alone."""
+DOMAINS: Final = ("grid", "kokoro", "aligned", "facegood", "noise")
 
 MEASURED: Final = ("jaw", "gap", "pucker", "upper_up")
 
@@ -246,16 +241,6 @@ def aligned_clips(
         yield authored_clip("aligned", sound, heard, targets)
 
 
-def emodb_clips(folder: Path, targets: Curves, *, testing: bool = False) -> Iterator[Clip]:
-    """Yield the German actors that train, or those that test; recordings without phone labels are left out."""
-    for path in sorted((folder / "wav").glob("*.flac")):
-        label = folder / "lablaut" / f"{path.stem}xx.lablaut"
-        if (path.stem[:2] in HELD_OUT_ACTORS) == testing and label.exists():
-            sound = read_sound(path)
-            phones = phones_from_emodb(label.read_text(encoding="latin-1"))
-            yield authored_clip("emodb", sound, pause(phones, quiet_stretches(sound)), targets)
-
-
 def reader_of(name: str) -> str:
     """Return who speaks in a recording, so that people and not clips are held out."""
     corpus, clip = name.split("/")
@@ -343,7 +328,6 @@ def main() -> None:
         clips.append(replace(grid_clip(sound, filmed[clip], said[clip], targets), kept_out=validates(clip)))
     for folder in arguments.speech:
         clips += kokoro_clips(folder, targets)
-    clips += emodb_clips(arguments.data / "emodb", targets)
     clips += aligned_clips(arguments.data, phones, targets)
     clips += facegood_clips(arguments.data / "facegood/pairs")
     clips += noise_clips(rng, 120)

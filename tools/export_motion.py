@@ -1,15 +1,16 @@
 """Export the trained nets to ONNX, as the engine reads them, and write the training record.
 
-Writes motion_lips.onnx, motion_encoder.onnx, motion_denoiser.onnx and motion.json into --out. Each graph is
-checked against torch on random input before anything is kept. The lip refiner's graph ends with the step from
-the wanted lip gap to mouthClose (tools/lip_gap.py), so what leaves it are ARKit weights, 0..1.
+Writes motion_lips.onnx (from --lips), motion_encoder.onnx and motion_denoiser.onnx (from --sampler) into
+--out, and enters them in motion.json there; what is not exported stays as it is. Each graph is checked
+against torch on random input before anything is kept. The lip refiner's graph ends with the step from the
+wanted lip gap to mouthClose (tools/lip_gap.py), so what leaves it are ARKit weights, 0..1.
 """
 
 import argparse
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -45,6 +46,7 @@ FIRM: Final = 0.08
 NEIGHBOURS: Final = 0.08
 """Share of each of the two frames beside it in a frame of the mouth: takes off the net's own tremble."""
 
+ERRORS: Final = ("position", "velocity", "acceleration")
 FAINT: Final = 0.025
 """Weights under this are noise of the net, not movement."""
 
@@ -88,22 +90,41 @@ class Graph:
     output: str
 
 
-def graphs(lips: LipRefiner, sampler: Sampler) -> list[Graph]:
-    """Return the three graphs with example inputs, batch 2."""
+def lip_graphs(lips: LipRefiner) -> list[Graph]:
+    """Return the lip refiner's graph with example inputs, batch 2."""
     features, style = torch.rand(2, ROWS * WINDOW, BINS), torch.rand(2, STYLES)
+    return [Graph("motion_lips", ShippedLips(lips), {"features": features, "style": style}, "mouth")]
+
+
+def sampler_graphs(sampler: Sampler) -> list[Graph]:
+    """Return the sampler's two graphs with example inputs, batch 2."""
     denoiser_inputs = {
         "noisy": torch.randn(2, WINDOW, CHANNELS),
         "known": torch.randint(-1, 2, (2, WINDOW)).float(),
         "tokens": torch.randn(2, WINDOW, WIDTH),
-        "style": style,
+        "style": torch.rand(2, STYLES),
         "style_known": torch.tensor([0.0, 1.0]),
         "alpha": torch.rand(2),
     }
+    features = torch.rand(2, ROWS * WINDOW, BINS)
     return [
-        Graph("motion_lips", ShippedLips(lips), {"features": features, "style": style}, "mouth"),
         Graph("motion_encoder", sampler.encoder, {"features": features}, "tokens"),
         Graph("motion_denoiser", sampler.denoiser, denoiser_inputs, "clean"),
     ]
+
+
+def card_of(mean: Tensor | None = None, std: Tensor | None = None) -> dict[str, Any]:
+    """Return what a graph says of itself; mean and deviation of the motion are the sampler's alone."""
+    mean = torch.zeros(CHANNELS) if mean is None else mean
+    std = torch.ones(CHANNELS) if std is None else std
+    return {
+        "version": 1,
+        "window_frames": WINDOW,
+        "bins": BINS,
+        "mean": [round(float(value), 6) for value in mean],
+        "std": [round(float(value), 6) for value in std],
+        "look_ahead_frames": LOOK_AHEAD_FRAMES,
+    }
 
 
 def export(graph: Graph, card: dict[str, Any], path: Path) -> tuple[float, float]:
@@ -207,27 +228,31 @@ def store_as_half(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
-def describe(checkpoint: dict[str, Any], parameters: int) -> dict[str, Any]:
-    """Return what is worth keeping of a training: steps and the curve of its losses."""
-    return {
-        "parameters": parameters,
-        "steps": checkpoint["step"],
-        "batch": 48,
-        "losses": {
-            "columns": ["step", "position", "velocity", "acceleration"],
-            "rows": checkpoint["losses"][::10],
-        },
+def describe(
+    kept: dict[str, Any], net: nn.Module, columns: Sequence[str], data: Path, note: str | None
+) -> dict[str, Any]:
+    """Return what is worth keeping of a training: data, size, steps and the curve of its losses."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    described: dict[str, Any] = {
+        "commit": commit.stdout.strip(),
+        "seed": 0,
+        "data": describe_data(data),
+        "parameters": sum(parameter.numel() for parameter in net.parameters()),
+        "steps": kept["step"],
     }
+    if note:
+        described["note"] = note
+    return described | {"losses": {"columns": ["step", *columns], "rows": kept["losses"][::10]}}
 
 
 def describe_data(path: Path) -> dict[str, Any]:
-    """Return clips and minutes of each domain, copies counted once."""
+    """Return clips and minutes of each domain that trains, copies counted once."""
     data = MotionData.read(path)
     with np.load(path) as archive:
-        copies = int(archive["copies"]) if "copies" in archive.files else 4
+        copies = int(archive["copies"])
     domains = {}
     for place, domain in enumerate(DOMAINS):
-        frames = data.frames[data.domain == place]
+        frames = data.frames[(data.domain == place) & ~data.kept_out]
         count = len(frames) // (copies + 1)
         domains[domain] = {"clips": count, "minutes": round(float(frames[:count].sum()) / FRAME_RATE / 60, 1)}
     return {"domains": domains, "spoilt_copies": copies}
@@ -235,9 +260,9 @@ def describe_data(path: Path) -> dict[str, Any]:
 
 SOURCES: Final = {
     "grid": "GRID corpus talker s1 (Cooke et al. 2006), CC BY 4.0: filmed lips, jaw, brows, head",
-    "kokoro": "speech made with Kokoro-82M (Apache-2.0); articulation authored, fitted to GRID",
+    "kokoro": "speech made with Kokoro-82M (Apache-2.0), six languages; authored mouths, fitted to GRID",
     "aligned": "speechocean762 (free for any use), LJSpeech (public domain); forced alignment, authored",
-    "facegood": "FACEGOOD Audio2Face (MIT): animator-made jaw, funnel, pucker, lower-lip roll",
+    "facegood": "FACEGOOD Audio2Face (MIT): animator-made jaw, to test with; earlier releases trained on it",
     "noise": "made: silence, noise, hum, knocks, breath, with a resting mouth",
     "emotion": "authored from FACS prototypes with person-to-person variation; nothing filmed",
 }
@@ -245,50 +270,41 @@ SOURCES: Final = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--lips", type=Path, required=True, help="checkpoint of tools/train_lips.py")
-    parser.add_argument("--sampler", type=Path, required=True, help="checkpoint of tools/train_sampler.py")
+    parser.add_argument("--lips", type=Path, help="checkpoint of tools/train_lips.py")
+    parser.add_argument("--sampler", type=Path, help="checkpoint of tools/train_sampler.py")
     parser.add_argument("--data", type=Path, required=True, help="npz of tools/build_motion_data.py")
     parser.add_argument("--scores", type=Path, help="JSON of tools/score_motion.py, to put into the record")
     parser.add_argument("--note", help="anything the record should say of this training")
     parser.add_argument("--out", type=Path, default=Path("engine/assets"), help="folder of the engine's nets")
     arguments = parser.parse_args()
 
-    kept = {
-        "lips": torch.load(arguments.lips, weights_only=True),
-        "sampler": torch.load(arguments.sampler, weights_only=True),
-    }
-    lips, sampler = LipRefiner(), Sampler()
-    lips.load_state_dict(kept["lips"]["average"])
-    sampler.load_state_dict(kept["sampler"]["average"])
-    card = {
-        "version": 1,
-        "window_frames": WINDOW,
-        "bins": BINS,
-        "mean": [round(float(value), 6) for value in sampler.mean],
-        "std": [round(float(value), 6) for value in sampler.std],
-        "look_ahead_frames": LOOK_AHEAD_FRAMES,
-    }
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    record: dict[str, Any] = {
-        "commit": commit.stdout.strip(),
-        "seed": 0,
-        "data": describe_data(arguments.data),
-        "sources": SOURCES,
-        "nets": {
-            "lips": describe(kept["lips"], sum(p.numel() for p in lips.parameters())),
-            "sampler": describe(kept["sampler"], sum(p.numel() for p in sampler.parameters())),
-        },
-    }
-    for graph in graphs(lips, sampler):
-        path = arguments.out / f"{graph.name}.onnx"
+    record_path: Path = arguments.out / "motion.json"
+    record: dict[str, Any] = json.loads(record_path.read_text()) if record_path.exists() else {"nets": {}}
+    record["sources"] = SOURCES
+    if arguments.lips:
+        kept = torch.load(arguments.lips, weights_only=True)
+        lips = LipRefiner()
+        lips.load_state_dict(kept["average"])
+        export_all(lip_graphs(lips), card_of(), arguments.out)
+        record["nets"]["lips"] = describe(kept, lips, (*ERRORS, "viseme"), arguments.data, arguments.note)
+    if arguments.sampler:
+        kept = torch.load(arguments.sampler, weights_only=True)
+        sampler = Sampler()
+        sampler.load_state_dict(kept["average"])
+        export_all(sampler_graphs(sampler), card_of(sampler.mean, sampler.std), arguments.out)
+        record["nets"]["sampler"] = describe(kept, sampler, ERRORS, arguments.data, arguments.note)
+    if arguments.scores:
+        record["scores"] = json.loads(arguments.scores.read_text())
+    record_path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def export_all(graphs: list[Graph], card: dict[str, Any], folder: Path) -> None:
+    """Write the graphs and print how far each is from torch."""
+    for graph in graphs:
+        path = folder / f"{graph.name}.onnx"
         exact, small = export(graph, card, path)
         size = path.stat().st_size / 1e6
         print(f"{path}: {size:.1f} MB, differs from torch by {exact:.1e}, in 8 bits by {small:.1%}")
-    if arguments.note:
-        record["note"] = arguments.note
-    if arguments.scores:
-        record["scores"] = json.loads(arguments.scores.read_text())
-    (arguments.out / "motion.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from grid_mouth import SCORES
 from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
-
 OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409)
 INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415)
 EYE_CORNERS = (33, 133, 362, 263)

@@ -12,24 +12,30 @@ import numpy as np
 HELD_OUT: Final = ("hindi", "italian")
 
 WORDS: Final = {
-    "french": """bɔ̃ʒˈuʁ madˈam məsjˈø vudʁˈɛ œ̃ pˈø dˈø pˈɛ̃ pˈɔm ʃˈoz oʒuʁdɥˈi fˈam ˈɔm bˈo plɥˈi nɥˈi fˈœj sˈœʁ
-pˈœʁ ʃəvˈal vwatˈyʁ mɛzˈɔ̃ ʁˈy byʁˈo ʁˈuʒ blˈø vˈɛʁ fʁomˈaʒ ɡaʁsˈɔ̃ paʁlˈe kɔ̃bjˈɛ̃ mˈɛ̃ ʃˈɑ̃bʁ tˈɑ̃ vˈɑ̃ pˈɑ̃s
-mɔ̃tˈaɲ fˈij mwˈa twˈa vˈu nˈu avˈɛk puʁkwˈa ʁəvwˈaʁ sˈɛt ʁˈɔb ʒˈɔn lˈyn mˈyʁ bˈwa puvˈwaʁ ɑ̃bʁasˈe ɛ̃pɔʁtˈɑ̃ ləsˈɔ̃""",
-    "spanish": """ˈola bwˈenos dˈias ɡustaɾˈia ˈun pˈoko ˈaɣwa poɾ faβˈoɾ maɲˈana tɾaβˈaxo ʧˈiko pˈero ˈixo muʧˈaʧo
-famˈilja bˈino kaljˈente xˈente ʝˈuβja sjˈempɾe fwˈeɣo kompɾˈaɾ bjˈeɾnes pɾˈimo bˈomba ˈumeðo sjuðˈað pwˈente mˈundo
-fˈutbol bˈeɾðe pˈapas mˈapa bˈamos kˈomo estˈas ˈala ˈuna mˈuxeɾ nˈoʧe lˈuna ˈotɾo ˈumbɾa kampˈana eskwˈela bebˈiða""",
-    "portuguese": """bˈoŋ ʤˈiɐ obɾiɡˈadu ˈaɡwɐ pˈowku mˈɐ̃j pˈɐ̃w koɾasˈɐ̃w ʃˈuvɐ ˈoʎus fˈiʎɐ mˈũtu bˈõbɐ pɾˈajɐ ʒˈẽʧi
-sidˈaʤi amˈiɡu fuʧibˈɔw vˈeʎu nˈojʧi bɾazˈiw poɾtuɡˈes tɾabˈaʎu bebˈe avˈɔ avˈo ˈumɐ sˈopɐ ʒanˈɛlɐ kˈɐ̃pu fevɾˈejɾu
-ˈumidu mˈeza pˈɔɾtɐ kˈazɐ vˈerdʒi bɐnˈɐnɐ mɐʃˈadu ˈowtɾu mˈuzikɐ lˈuvɐ pɾimˈejɾu sˈõw""",
-    "japanese": """koɲɲiʨiwa mizɯ kɯdasai kjoː asɯ neko inɯ sakɯɾa ɸɯne jama kaze ame hana çito kodomo tomodaʨi
-ɡakkoː ɕimbɯɴ sempai maiɲiʨi tabeɾɯ nomimasɯ mimasɯ ikimasɯ oboeɾɯ asobimasɯ boːɕi mado paɴ bideo ɸɯjɯ naʦɯ haɾɯ aki
-mise jasɯmi baŋɡohaɴ wataɕi waɾaɯ hoɴ omoɕiɾoi pika momo kabɯ zembɯ ʥikaɴ ʨizɯ mɯɕi ɸɯɾi beŋkjoː ɾjokoː ɯmi""",
-    "hindi": """nəməstˈeː mˈʊʤeː pˈaːniː ʧˈaːhɪeː ˈaːp kjˈaː kˈər rˈəheː hˈɛ̃ː bˈəʧʧaː pʰˈuːl bʰˈaːrət mˈaː pˈɪtaː bˈəhən ɡˈər
-dˈoːst kɪtˈaːb sˈʊbəh ʃˈaːm rˈaːt dˈɪn mˈɔːsəm bˈaːrɪʃ pʰˈəl ˈaːm sˈeːb lˈəɽkaː lˈəɽkiː ʈʰˈiːk ˈuːpər nˈiːʧeː bəhˈʊt
-əʧʧʰˈaː pjˈaːr ʋˈoː hˈəm tˈʊm ʧˈaːj dˈuːdʰ mˈuːbʰ pʊrˈaːnaː səmˈəj ʋɪʃʋˈaːs bɪmˈaːr məkˈaːn pˈãːʋ ɡˈãːʋ""",
-    "italian": """bwonʤˈorno ʧˈao ɡrˈaʦje vorrˈɛi bikkjˈɛre ˈakkwa pˈiʦːa ˈɔʤʤi fˈatʧo bˈɛllo fˈiʎːo ʃˈɛna pˈeʃe sˈoɲːo
-kˈasa mˈamma bambˈino pˈopolo fjˈume vˈino ˈuva wˈɔvo pwˈɔ amˈiko lˈibro ʤovˈanni ʧˈɛlo perkˈe kwˈando tˈutto fˈuɔko
-pˈjɔʤʤa mˈondo kˈampo ˈombra nˈɔtte dˈɔnna wˈɔmo bwˈɔno vˈerde rˈosso ɡˈatto kˈane mˈusika parlˈare sˈɛmpre""",
+    "french": """bɔ̃ʒˈuʁ madˈam məsjˈø vudʁˈɛ œ̃ pˈø dˈø pˈɛ̃ pˈɔm ʃˈoz oʒuʁdɥˈi fˈam ˈɔm bˈo plɥˈi nɥˈi
+fˈœj sˈœʁ pˈœʁ ʃəvˈal vwatˈyʁ mɛzˈɔ̃ ʁˈy byʁˈo ʁˈuʒ blˈø vˈɛʁ fʁomˈaʒ ɡaʁsˈɔ̃ paʁlˈe kɔ̃bjˈɛ̃ mˈɛ̃ ʃˈɑ̃bʁ
+tˈɑ̃ vˈɑ̃ pˈɑ̃s mɔ̃tˈaɲ fˈij mwˈa twˈa vˈu nˈu avˈɛk puʁkwˈa ʁəvwˈaʁ sˈɛt ʁˈɔb ʒˈɔn lˈyn mˈyʁ bˈwa puvˈwaʁ
+ɑ̃bʁasˈe ɛ̃pɔʁtˈɑ̃ ləsˈɔ̃""",
+    "spanish": """ˈola bwˈenos dˈias ɡustaɾˈia ˈun pˈoko ˈaɣwa poɾ faβˈoɾ maɲˈana tɾaβˈaxo ʧˈiko pˈero
+ˈixo muʧˈaʧo famˈilja bˈino kaljˈente xˈente ʝˈuβja sjˈempɾe fwˈeɣo kompɾˈaɾ bjˈeɾnes pɾˈimo bˈomba ˈumeðo
+sjuðˈað pwˈente mˈundo fˈutbol bˈeɾðe pˈapas mˈapa bˈamos kˈomo estˈas ˈala ˈuna mˈuxeɾ nˈoʧe lˈuna ˈotɾo
+ˈumbɾa kampˈana eskwˈela bebˈiða""",
+    "portuguese": """bˈoŋ ʤˈiɐ obɾiɡˈadu ˈaɡwɐ pˈowku mˈɐ̃j pˈɐ̃w koɾasˈɐ̃w ʃˈuvɐ ˈoʎus fˈiʎɐ mˈũtu
+bˈõbɐ pɾˈajɐ ʒˈẽʧi sidˈaʤi amˈiɡu fuʧibˈɔw vˈeʎu nˈojʧi bɾazˈiw poɾtuɡˈes tɾabˈaʎu bebˈe avˈɔ avˈo ˈumɐ
+sˈopɐ ʒanˈɛlɐ kˈɐ̃pu fevɾˈejɾu ˈumidu mˈeza pˈɔɾtɐ kˈazɐ vˈerdʒi bɐnˈɐnɐ mɐʃˈadu ˈowtɾu mˈuzikɐ lˈuvɐ
+pɾimˈejɾu sˈõw""",
+    "japanese": """koɲɲiʨiwa mizɯ kɯdasai kjoː asɯ neko inɯ sakɯɾa ɸɯne jama kaze ame hana çito kodomo
+tomodaʨi ɡakkoː ɕimbɯɴ sempai maiɲiʨi tabeɾɯ nomimasɯ mimasɯ ikimasɯ oboeɾɯ asobimasɯ boːɕi mado paɴ bideo
+ɸɯjɯ naʦɯ haɾɯ aki mise jasɯmi baŋɡohaɴ wataɕi waɾaɯ hoɴ omoɕiɾoi pika momo kabɯ zembɯ ʥikaɴ ʨizɯ mɯɕi
+ɸɯɾi beŋkjoː ɾjokoː ɯmi""",
+    "hindi": """nəməstˈeː mˈʊʤeː pˈaːniː ʧˈaːhɪeː ˈaːp kjˈaː kˈər rˈəheː hˈɛ̃ː bˈəʧʧaː pʰˈuːl bʰˈaːrət
+mˈaː pˈɪtaː bˈəhən ɡˈər dˈoːst kɪtˈaːb sˈʊbəh ʃˈaːm rˈaːt dˈɪn mˈɔːsəm bˈaːrɪʃ pʰˈəl ˈaːm sˈeːb lˈəɽkaː
+lˈəɽkiː ʈʰˈiːk ˈuːpər nˈiːʧeː bəhˈʊt əʧʧʰˈaː pjˈaːr ʋˈoː hˈəm tˈʊm ʧˈaːj dˈuːdʰ mˈuːbʰ pʊrˈaːnaː səmˈəj
+ʋɪʃʋˈaːs bɪmˈaːr məkˈaːn pˈãːʋ ɡˈãːʋ""",
+    "italian": """bwonʤˈorno ʧˈao ɡrˈaʦje vorrˈɛi bikkjˈɛre ˈakkwa pˈiʦːa ˈɔʤʤi fˈatʧo bˈɛllo fˈiʎːo ʃˈɛna
+pˈeʃe sˈoɲːo kˈasa mˈamma bambˈino pˈopolo fjˈume vˈino ˈuva wˈɔvo pwˈɔ amˈiko lˈibro ʤovˈanni ʧˈɛlo
+perkˈe kwˈando tˈutto fˈuɔko pˈjɔʤʤa mˈondo kˈampo ˈombra nˈɔtte dˈɔnna wˈɔmo bwˈɔno vˈerde rˈosso ɡˈatto
+kˈane mˈusika parlˈare sˈɛmpre""",
 }  # fmt: skip
 
 INITIALS: Final = "p pʰ m f t tʰ n l k kʰ x ʨ ʨʰ ɕ ꭧ ꭧʰ ʂ ɻ ʦ ʦʰ s w j".split()

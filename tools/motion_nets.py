@@ -21,6 +21,9 @@ STYLES: Final = 11
 """Eight emotions, then the manner: mien.engine.emotion."""
 
 EMOTIONS: Final = 8
+VISEME_COUNT: Final = 27
+"""Rows of articulation.VISEMES."""
+
 WIDTH: Final = 192
 HEADS: Final = 4
 
@@ -75,10 +78,11 @@ class LipRefiner(nn.Module):
     """Features and style -> the mouth, float32[B, W, 28], the wanted lip gap in mouthClose's place.
 
     What is said alone gives the neutral articulation; style adds a residue that is exactly zero for zero
-    style (the split of MagicTalk's lip refinement).
+    style (the split of MagicTalk's lip refinement). In training it also names what is said, which no voice
+    or microphone changes; the export leaves that out.
     """
 
-    def __init__(self, layers: int = 5) -> None:
+    def __init__(self, layers: int = 5, visemes: int = VISEME_COUNT) -> None:
         super().__init__()
         self.stem = Stem()
         self.blocks = nn.ModuleList(Block() for _ in range(layers))
@@ -87,19 +91,29 @@ class LipRefiner(nn.Module):
         self.said = nn.Linear(WIDTH, WIDTH)
         self.felt = nn.Linear(STYLES, WIDTH, bias=False)
         self.residue = nn.Linear(WIDTH, MOUTH, bias=False)
+        self.viseme = nn.Linear(WIDTH, visemes)
         nn.init.zeros_(self.articulation.weight)
         nn.init.zeros_(self.residue.weight)
 
-    def forward(self, features: Tensor, style: Tensor) -> Tensor:
-        """Return the mouth."""
+    def hear(self, features: Tensor) -> Tensor:
+        """Return what is heard, float32[B, W, width]."""
         tokens = self.stem(features)
         for block in self.blocks:
             tokens = block(tokens)
-        tokens = self.norm(tokens)
+        heard: Tensor = self.norm(tokens)
+        return heard
+
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
+        """Return the mouth."""
+        return self.move(self.hear(features), style)
+
+    def move(self, tokens: Tensor, style: Tensor) -> Tensor:
+        """Return the mouth for what is heard."""
         said = self.said(tokens)
         felt = functional.gelu(said + self.felt(3 * style)[:, None], approximate="tanh")
         felt = felt - functional.gelu(said, approximate="tanh")
-        return self.articulation(tokens) + self.residue(felt)
+        mouth: Tensor = self.articulation(tokens) + self.residue(felt)
+        return mouth
 
 
 class MotionEncoder(nn.Module):

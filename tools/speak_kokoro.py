@@ -298,7 +298,9 @@ def main() -> None:
         make(plan_utterance(index, seed, True, voices, speaker))
     for index in range(arguments.foreign_test):
         make(plan_foreign(index, seed, True, voices))
-    make_training("other languages", arguments.foreign_minutes, lambda k: plan_foreign(k, seed, False, voices))
+    make_training(
+        "other languages", arguments.foreign_minutes, lambda k: plan_foreign(k, seed, False, voices)
+    )
     make_training("English", arguments.minutes, lambda k: plan_utterance(k, seed, False, voices, speaker))
 
 

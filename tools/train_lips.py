@@ -1,9 +1,10 @@
 """Train the lip refiner: features and style -> the mouth, with the wanted lip gap in mouthClose's place.
 
 Regression to the articulation, with losses on velocity and acceleration so that it moves as mouths do, and
-more weight on closures. Emotion is added on the fly: the mouth's part of a style's face, and a jaw that
-opens further or less; the lips still close in every mood. Runs on one thread, keeps its state every few
-minutes and goes on from it.
+more weight on closures; beside it the viseme of each frame, so that what is learned is what is said and not
+by whom. Every window is heard as through another vocal tract, microphone and noise. Emotion is added on the
+fly: the mouth's part of a style's face, and a jaw that opens further or less; the lips still close in every
+mood. Runs on one thread, keeps its state every few minutes and goes on from it.
 """
 
 import argparse
@@ -13,20 +14,22 @@ from typing import Final
 
 import numpy as np
 import torch
+from augmentation import vary
 from build_motion_data import DOMAINS, GAP, MOUTH_PLACE
 from expression import draw_style
 from lip_gap import feel
 from motion_nets import BINS, MOUTH, ROWS, STYLES, WINDOW, LipRefiner
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 from training import Floats, MotionData, blur_level, motion_errors, train
 
 from mien.engine.features import SILENCE
 
 JAW: Final = MOUTH_PLACE["jawOpen"]
-SHARES: Final = {"grid": 0.38, "kokoro": 0.38, "aligned": 0.09, "facegood": 0.06, "noise": 0.09}
+SHARES: Final = {"grid": 0.42, "kokoro": 0.4, "aligned": 0.1, "noise": 0.08}
 BATCH: Final = 48
-LEARNING_RATE: Final = 7e-4
+VISEME_WEIGHT: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,9 @@ class Windows:
     mouth: Tensor
     weight: Tensor
     """float32[B, W, 28]: 0 where a channel is unknown."""
+
+    viseme: Tensor
+    """int64[B, W]: what is said, -1 unknown."""
 
 
 def weigh(mouth: Floats, closed: Floats, valid: NDArray[np.bool_]) -> Floats:
@@ -54,24 +60,26 @@ def draw_windows(rng: np.random.Generator, data: MotionData) -> Windows:
     mouth = np.zeros((BATCH, WINDOW, MOUTH), np.float32)
     style = np.zeros((BATCH, STYLES), np.float32)
     weight = np.zeros((BATCH, WINDOW, MOUTH), np.float32)
+    viseme = np.full((BATCH, WINDOW), -1, np.int64)
     for place, domain in enumerate(rng.choice(list(SHARES), BATCH, p=list(SHARES.values()))):
         first, frames, before = data.draw_window(rng, domain)
         taken, window = slice(first, first + frames), slice(before, before + frames)
         heard = data.features[ROWS * first : ROWS * (first + frames)].astype(np.float32)
-        features[place, ROWS * before : ROWS * (before + frames)] = blur_level(rng, heard)
+        features[place, ROWS * before : ROWS * (before + frames)] = blur_level(rng, vary(rng, heard))
         said, closed, effort = (np.zeros((WINDOW, *size), np.float32) for size in ((MOUTH,), (), ()))
         said[window], closed[window], effort[window] = (
             data.mouth[taken],
             data.closed[taken],
             data.effort[taken],
         )
+        viseme[place, window] = data.viseme[taken]
         said[:before, GAP] = min(0.0, float(data.mouth[first, GAP]))
         style[place] = draw_style(rng, neutral=0.5)
         mouth[place] = feel(said, style[place], effort)
         weight[place] = weigh(said, closed, data.valid[DOMAINS.index(domain)])
         weight[place, :before] *= float(data.mouth[first, JAW] < 0.05)
         weight[place, before + frames :] = 0
-    return Windows(*(torch.from_numpy(array) for array in (features, style, mouth, weight)))
+    return Windows(*(torch.from_numpy(array) for array in (features, style, mouth, weight, viseme)))
 
 
 def channel_scale(data: MotionData) -> Tensor:
@@ -91,7 +99,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="npz of tools/build_motion_data.py")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write, and to go on from")
-    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--learning-rate", type=float, default=7e-4)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
@@ -103,10 +112,15 @@ def main() -> None:
     def losses_of(rng: np.random.Generator) -> tuple[Tensor, list[float]]:
         drawn = draw_windows(rng, data)
         with torch.autocast("cpu", torch.bfloat16):
-            made = net(drawn.features, drawn.style)
+            heard = net.hear(drawn.features)
+            made, named = net.move(heard, drawn.style), net.viseme(heard)
         errors = motion_errors(made.float() / scale, drawn.mouth / scale, drawn.weight * places)
         position, velocity, acceleration = errors
-        return position + velocity + 0.5 * acceleration, [error.item() for error in errors]
+        misheard = functional.cross_entropy(
+            named.float().flatten(0, 1), drawn.viseme.flatten(), ignore_index=-1
+        )
+        loss = position + velocity + 0.5 * acceleration + VISEME_WEIGHT * misheard
+        return loss, [part.item() for part in (*errors, misheard)]
 
     train(
         net,
@@ -115,7 +129,7 @@ def main() -> None:
         out=arguments.out,
         steps=arguments.steps,
         seed=arguments.seed,
-        learning_rate=LEARNING_RATE,
+        learning_rate=arguments.learning_rate,
     )
 
 

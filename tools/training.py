@@ -44,9 +44,12 @@ class MotionData:
 
     @classmethod
     def read(cls, path: Path) -> "MotionData":
-        """Read the npz whole."""
+        """Read the npz whole; visemes may be missing, for the lips alone need them."""
         with np.load(path, allow_pickle=False) as archive:
-            return cls(**{name: archive[name] for name in cls.__annotations__})
+            found = {name: archive[name] for name in cls.__annotations__ if name in archive.files}
+        found.setdefault("kept_out", np.zeros(len(found["start"]), bool))
+        found.setdefault("viseme", np.full(len(found["mouth"]), -1, np.int8))
+        return cls(**found)
 
     @cached_property
     def _by_domain(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]]:
