@@ -83,16 +83,23 @@ class FilmedMouth:
     """Whether the face was found in the frame."""
 
 
+def scores_path(landmarks: Path) -> Path:
+    """Return where MediaPipe's scores lie that belong to these landmarks."""
+    return landmarks.with_name(f"{landmarks.stem}_scores.npz")
+
+
 def read_filmed(landmarks: Path, poses: Path) -> dict[str, FilmedMouth]:
     """Read all clips: the npz of tools/label_grid.py, and the shared one for the poses of the head.
 
     Raises SystemExit for labels of an older tools/label_grid.py, which lagged.
     """
+    if not scores_path(landmarks).exists():
+        raise SystemExit(f"{scores_path(landmarks)} is missing; run tools/label_grid.py anew")
     with np.load(landmarks) as archive:
         places = {int(landmark): place for place, landmark in enumerate(archive["indices"])}
         points = {name: archive[name].astype(np.float64) for name in archive.files if name != "indices"}
-    if not any(name.startswith("scores/") for name in points):
-        raise SystemExit(f"{landmarks} holds tracked landmarks without scores; run tools/label_grid.py anew")
+    with np.load(scores_path(landmarks)) as archive:
+        scores = {name: archive[name].astype(np.float64) for name in archive.files}
     with np.load(poses, allow_pickle=False) as archive:
         offsets = archive["offsets"]
         matrices = archive["face_matrix"].astype(np.float64)
@@ -102,7 +109,7 @@ def read_filmed(landmarks: Path, poses: Path) -> dict[str, FilmedMouth]:
         if clip not in points:
             continue
         frames = slice(offsets[row], offsets[row + 1])
-        mouth = _read_clip(points[clip], places, points[f"scores/{clip}"], matrices[frames])
+        mouth = _read_clip(points[clip], places, scores[clip], matrices[frames])
         if mouth is not None:
             filmed[clip] = mouth
     return filmed

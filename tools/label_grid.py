@@ -1,9 +1,9 @@
 """Find the face's landmarks and MediaPipe's scores in every frame of the GRID clips.
 
 Writes one npz: `indices` int32[points], the landmarks kept of MediaPipe's 478, and for each clip, under its
-name, float32[frames, points, 3]: x right, y down, z away from the camera, in pixels of the video; under
-scores/NAME float32[frames, 52], in the order of SCORES. NaN where no face was found. About 16 ms a frame on
-one core. The labels of a run that was cut off are kept.
+name, float32[frames, points, 3]: x right, y down, z away from the camera, in pixels of the video. Beside it,
+NAME_scores.npz holds each clip's float32[frames, 52], in the order of SCORES. NaN where no face was found.
+About 16 ms a frame on one core. The labels of a run that was cut off are kept.
 
 Each frame is looked at by itself. MediaPipe's tracking mode passes landmarks through a causal filter: on
 these clips it came 16 ms late (the lag of the best correlation) and took a third off the acceleration.
@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import mediapipe
 import numpy as np
-from grid_mouth import SCORES
+from grid_mouth import SCORES, scores_path
 from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
@@ -69,20 +69,26 @@ def main() -> None:
     options = vision.FaceLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=str(model)), output_face_blendshapes=True
     )
-    labelled: dict[str, Labels] = {}
-    if arguments.out.exists():
-        with np.load(arguments.out) as earlier:
-            labelled = {name: earlier[name] for name in earlier.files if name != "indices"}
+    points, scores = read_labels(arguments.out), read_labels(scores_path(arguments.out))
 
     videos = sorted((arguments.data / "grid/video").glob("*.mp4"))[:: arguments.every]
     with vision.FaceLandmarker.create_from_options(options) as landmarker:
         for count, video in enumerate(videos, start=1):
-            if video.stem in labelled:
+            if video.stem in points and video.stem in scores:
                 continue
-            labelled[video.stem], labelled[f"scores/{video.stem}"] = label_clip(video, landmarker)
+            points[video.stem], scores[video.stem] = label_clip(video, landmarker)
             if count % SAVE_EVERY == 0 or count == len(videos):
-                np.savez(arguments.out, indices=np.array(KEPT, np.int32), **labelled)
+                np.savez(arguments.out, indices=np.array(KEPT, np.int32), **points)
+                np.savez(scores_path(arguments.out), **scores)
                 print(f"{count} of {len(videos)} clips", flush=True)
+
+
+def read_labels(path: Path) -> dict[str, Labels]:
+    """Return what an earlier run has labelled, by clip."""
+    if not path.exists():
+        return {}
+    with np.load(path) as earlier:
+        return {name: earlier[name] for name in earlier.files if name != "indices"}
 
 
 if __name__ == "__main__":
