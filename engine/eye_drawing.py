@@ -1,8 +1,7 @@
 """Draws an eye: the ball where the lids part, its iris moved by the gaze, and the upper lid as it closes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,16 +16,17 @@ from mien.engine.eye_layer import (
     PICTURES,
     without_glint,
 )
+from mien.engine.eye_opening import EyeOpening
 from mien.engine.head import load_head
 from mien.engine.motion import GAZE_SLICE, INDEX
-from mien.engine.opening import Opening
-from mien.engine.placement import Box, Frame, Pixels, Placement, bounds, ease, mix, sample
+from mien.engine.placement import Box, Frame, Pixels, Placement, bounds, ease
 from mien.engine.portrait import Portrait
+from mien.kernels.blur import blur, gaussian
+from mien.kernels.eye import OUTSIDE, BallLook, LidLook, draw_ball, draw_lid
+from mien.kernels.fade import fade
 from mien.kernels.raster import raster_attributes
 
-_SQUARE: Final[Pixels] = np.ones((7, 7), np.uint8)
-
-_GLINT_FOLLOWS: Final = np.float32(0.3)
+_GLINT_FOLLOWS: Final = 0.3
 """How much of the iris' way its reflections go: less than the half that a cornea's curvature would give."""
 
 _TINT_DOUBT: Final = 0.1
@@ -55,79 +55,85 @@ _SOFT: Final = 0.015
 _SHADE: Final = 0.6
 """How light the ball is right under a lid."""
 
+_LIGHT: Final = 0.06
+_FROM_ABOVE: Final = 0.04
+"""How far the lids keep light off it, and how much further the upper one does, in eye widths."""
+
+_SHADOW: Final = 0.4
+_SHADOW_REACH: Final = 0.09
+"""How dark a closing lid makes the ball below its margin, and how far down, in eye widths."""
+
 _COLUMNS: Final = 25
 _SIDE: Final = 0.18
 """The lid is drawn so many eye widths past the corners."""
 
 
-@dataclass(slots=True)
-class _Lid:
+_SEEN_BESIDE: Final = 2.5
+"""So many pixels past the opening the ball at rest goes on as the photo does, the last one in part: what the
+slightest movement lays bare must not differ from what it hid."""
+
+_NO_LID: Final = np.full((1, 1, 6), OUTSIDE, np.float32)
+
+
+class _Lid(NamedTuple):
     """The upper lid in one frame, over a box of the picture."""
 
     box: Box
-    height: NDArray[np.float32]
-    """float32[height, width]: pixels above the lid's margin."""
-
-    x: NDArray[np.float32]
-    """Along the eye, in its frame."""
-
-    closed: NDArray[np.float32]
-    """float32[height, width, 2]: where in the eye's pictures the closed lid shows."""
-
-    carried: NDArray[np.float32]
-    """Where the photo's own lid does, carried down."""
+    held: NDArray[np.float32]
+    """float32[height, width, 6], as mien.kernels.eye has it."""
 
 
 class EyeDrawing:
     """One eye of a portrait."""
 
-    def __init__(self, portrait: Portrait, side: Side, photo: Frame) -> None:
-        """Get ready. photo: a copy of the picture from which skin is drawn, to be changed in place."""
+    def __init__(self, portrait: Portrait, side: Side, source: Frame, margin: int) -> None:
+        """Get ready.
+
+        source: uint8[H, W, 4], what skin is drawn from, to be changed in place: the picture, and past each of
+        its borders `margin` pixels more.
+        """
         eye = EYE_POINTS[side]
-        rings = load_head().rings[1 if side == "left" else 2]
-        self.opening = Opening.within(portrait, rings[:6].ravel(), eye.lids, _SQUARE)
+        self.opening = EyeOpening(portrait, side)
         numbers = portrait.left_eye if side == "left" else portrait.right_eye
         sheet = portrait.left_eye_sheet if side == "left" else portrait.right_eye_sheet
         pictures = dict(zip(PICTURES, np.split(sheet, len(PICTURES)), strict=True))
         self._corner = numbers[:2]
         height, width = pictures["iris"].shape[:2]
         left, top = (int(edge) for edge in self._corner)
-        area = (slice(top, top + height), slice(left, left + width))
-        own = portrait.picture[area]
-        bared = pictures["skin"] - own.astype(np.float32)
+        own = portrait.picture[top : top + height, left : left + width]
+        bared = pictures["skin"].astype(np.int16) - own
         first, highest, wide, tall = cv2.boundingRect(np.asarray(np.abs(bared).max(axis=2) > 0, np.uint8))
         changed = (slice(highest, highest + tall), slice(first, first + wide))
-        self._skin, self._bared = photo[area][changed], bared[changed]
-        self._skin_at_rest = self._skin.astype(np.float32)
-        self._bared_before = False
-        self._iris_picture = pictures["iris"]
-        self._white = pictures["white"]
-        self._glint = pictures["glint"]
+        self._source = source
+        self._skin_corner = {"left": margin + left + first, "top": margin + top + highest}
+        around = source[margin + top : margin + top + height, margin + left : margin + left + width, :3]
+        self._skin_at_rest = np.ascontiguousarray(around[changed])
+        self._skin_bared = np.clip(self._skin_at_rest + bared[changed], 0, 255).astype(np.uint8)
+        self._bared = 0.0
+        """How far that skin is from showing the photo, 0..1."""
         self._iris = numbers[2:4] - numbers[:2]
         self._depth = float(numbers[5])
         self._iris_radius = float(numbers[4])
         self._ball_radius = float(numbers[6])
         lashes = portrait.left_eye_lashes if side == "left" else portrait.right_eye_lashes
-        self._line, self._hair = lashes.astype(np.float32) / 255
+        self._lashes = np.pad(lashes, ((0, 0), (1, 1), (1, 1)))
         name = side.capitalize()
         self._blink, self._look_down = INDEX[f"eyeBlink{name}"], INDEX[f"eyeLookDown{name}"]
 
         rows, columns = np.mgrid[:height, :width].astype(np.float32)
         away = np.hypot(columns - self._iris[0], rows - self._iris[1]) / self._iris_radius
-        share = _disc(away)[..., None]
-        ball = self._white + share * (self._iris_picture.astype(np.float32) - self._white)
-        self._ball = np.round(ball).astype(np.uint8)
-        self._shown = self._ball.copy()
-        """The ball with its reflections."""
-        self._reflects = bool(self._glint.any())
-        self._lesser = _lesser_reflections(self._glint)
-
+        white, glint = pictures["white"], pictures["glint"]
+        ball = white + _disc(away)[..., None] * (pictures["iris"].astype(np.float32) - white)
+        ball = np.round(ball).astype(np.uint8)
+        lesser = glint * _lesser_reflections(glint)
+        self._pictures = np.stack([ball, white, pictures["iris"], glint - lesser, lesser, ball])
+        """What mien.kernels.eye draws the ball from."""
         self._frame = frame = EyeFrame.of(portrait.landmarks, side)
-        self._lash_tint = _lash_tint(frame, own, pictures["lid"], self._corner)
+        tint = _lash_tint(frame, own, pictures["lid"], self._corner)
+        self._lash_tint = (float(tint[0]), float(tint[1]), float(tint[2]))
         cover = self._covered(height, width)
         # The photo's own lid is carried down, not the rim of glasses before it; nor does it cover that.
         self._rim = np.ascontiguousarray(pictures["rim"][..., 0])
-        self._rimmed = bool(self._rim.any())
         bare = np.asarray(cover.astype(np.float32) * (1 - self._rim / np.float32(255)), np.uint8)
         self._own, self._lid = np.dstack([own, bare]), np.dstack([pictures["lid"], cover])
         head, chosen = load_head(), [*eye.top, *eye.bottom, *eye.crease]
@@ -136,7 +142,7 @@ class EyeDrawing:
         x = np.linspace(-_SIDE, 1 + _SIDE, _COLUMNS) * frame.width
         self._columns = x
         upper, fold, closed = frame.upper(x), frame.fold(x), _closed_line(frame, x)
-        self._curves = frame.place(x, np.stack([upper, closed, fold]))
+        self._curves = frame.place(x, np.stack([upper, closed, fold])).reshape(-1, 2)
         self._open_lid = self._lid_attributes(upper, fold, np.zeros(_COLUMNS))
         arch = _arc(frame, x, frame.upper)
         self._arched_lid = self._lid_attributes(arch, fold, arch - upper)
@@ -147,6 +153,9 @@ class EyeDrawing:
         self._met_lid = self._lid_attributes(met, fold, met - upper)
         """Where the lower lid, raised, meets the upper one."""
         self._mixing = self._interpolation(eye.top, eye.bottom, eye.crease)
+        """How much the columns of the three curves follow each landmark: float64[3 * columns, landmarks]."""
+        self._across = len(eye.top)
+        """Landmarks from corner to corner of a lid's margin."""
         self._rest_gap = self._gap(self._rest)
         follows = float(np.sin(_FURTHEST_DOWN)) * self._ball_radius / self._rest_gap
         self._lowered = min(follows, 1 - _LEAST_OPEN)
@@ -184,47 +193,41 @@ class EyeDrawing:
         held[..., 5] = self._columns
         return held
 
-    def _interpolation(self, *runs: tuple[int, ...]) -> list[NDArray[np.float64]]:
-        """For each run of landmarks, how much each column follows each of them: float64[columns, run]."""
-        matrices, first = [], 0
-        for run in runs:
-            at = self._frame.framed(self._rest[first : first + len(run)].astype(np.float64))[0]
+    def _interpolation(self, *runs: tuple[int, ...]) -> NDArray[np.float64]:
+        """Say how much each column of each curve follows the landmarks along that curve."""
+        matrix, first = np.zeros((len(runs) * _COLUMNS, len(self._rest))), 0
+        for number, run in enumerate(runs):
+            own = slice(first, first + len(run))
+            at = self._frame.framed(self._rest[own].astype(np.float64))[0]
             order = np.argsort(at)
-            identity = np.eye(len(run))[order]
-            matrices.append(
-                np.stack([np.interp(self._columns, at[order], column) for column in identity.T], axis=1)
-            )
+            follows = [np.interp(self._columns, at[order], row) for row in np.eye(len(run))[order].T]
+            matrix[number * _COLUMNS : (number + 1) * _COLUMNS, own] = np.stack(follows, axis=1)
             first += len(run)
-        return matrices
+        return matrix
 
     def _landmarks(self, positions: NDArray[np.float32]) -> NDArray[np.float32]:
         placed: NDArray[np.float32] = (positions[self._corners, :2] * self._weights[..., None]).sum(axis=1)
         return placed
 
     def complete(self, photo: Frame, placement: Placement) -> None:
-        """Let the ball's picture equal the photo wherever the lids, placed at rest, show it."""
-        box = self.opening.box(placement)
-        left, top, right, bottom = box
-        opened = self.opening.mask(placement, box)
-        alpha = cv2.resize(opened, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
-        rows, columns = np.nonzero(alpha)
+        """Let the ball's picture equal the photo wherever the lids, placed at rest, show it, and beside."""
+        left, top, right, bottom = box = self.opening.box(placement)
+        hidden = np.ones((bottom - top, right - left), np.uint8)
+        (x, y, past, below), opened = self.opening.cut(placement, box)
+        hidden[y - top : below - top, x - left : past - left] = opened == 0
+        seen = np.clip(_SEEN_BESIDE - cv2.distanceTransform(hidden, cv2.DIST_L2, 3), 0, 1)
+        rows, columns = np.nonzero(seen)
         u = columns + left - int(self._corner[0])
         v = rows + top - int(self._corner[1])
-        own = (u >= 0) & (v >= 0) & (u < self._ball.shape[1]) & (v < self._ball.shape[0])
-        u, v = u[own], v[own]
-        seen = photo[rows[own] + top, columns[own] + left]
-        shown = without_glint(seen, self._glint[v, u], self._iris_picture[v, u])
-        self._ball[v, u] = np.round(shown).astype(np.uint8)
-        self._shown[v, u] = seen
-
-    def _opened(self, placement: Placement, box: Box, soft: float = 0.0) -> Pixels:
-        """Mark where the lids part, 0..255 over a box of the picture; soft, 0..1: its edge's softness."""
-        size = (box[2] - box[0], box[3] - box[1])
-        mask = cv2.resize(self.opening.mask(placement, box), size, interpolation=cv2.INTER_AREA)
-        if soft > 0:
-            blurred = cv2.GaussianBlur(mask, (0, 0), _SOFT * self._frame.width)
-            mask = cv2.addWeighted(mask, 1 - soft, blurred, soft, 0)
-        return mask
+        height, width = self._pictures.shape[1:3]
+        own = (u >= 0) & (v >= 0) & (u < width) & (v < height)
+        u, v, rows, columns = u[own], v[own], rows[own], columns[own]
+        share = seen[rows, columns][:, None]
+        ball, _, iris, glint, lesser, shown = self._pictures
+        own_colour = photo[rows + top, columns + left].astype(np.float32)
+        dry = without_glint(own_colour, glint[v, u] + lesser[v, u], iris[v, u])
+        ball[v, u] = np.round(ball[v, u] + share * (dry - ball[v, u])).astype(np.uint8)
+        shown[v, u] = np.round(shown[v, u] + share * (own_colour - shown[v, u])).astype(np.uint8)
 
     def follow(self, placement: Placement, motion: NDArray[np.float32]) -> None:
         """Take in how a frame moves the eye; as far as it does, take the ball off what is skin."""
@@ -233,10 +236,10 @@ class EyeDrawing:
         self._placed = self._landmarks(placement.positions)
         wider = self._gap(self._placed) / (self._rest_gap * float(np.linalg.norm(placement.rotation[:, 1])))
         self._leaving = max(ease(gaze), ease((wider - _STILL) / _WIDER))
-        share = np.float32(max(self._leaving, ease(self._closing(motion) / 0.3)))
-        if share > 0 or self._bared_before:
-            self._skin[:] = np.clip(np.round(self._skin_at_rest + share * self._bared), 0, 255)
-        self._bared_before = bool(share > 0)
+        share = max(self._leaving, ease(self._closing(motion) / 0.3))
+        if share != self._bared and self._skin_at_rest.size:
+            fade(self._source, self._skin_at_rest, self._skin_bared, share, **self._skin_corner)
+        self._bared = share
 
     def _closing(self, motion: NDArray[np.float32]) -> float:
         """How much of the way to the lower lid the upper one has gone, 0..1: it follows the gaze down."""
@@ -246,7 +249,7 @@ class EyeDrawing:
 
     def _gap(self, landmarks: NDArray[np.float32]) -> float:
         """Measure how far the lids are apart, at the middle third of the eye, in pixels."""
-        count = self._mixing[0].shape[1]
+        count = self._across
         third = count // 3
         upper, lower = landmarks[third : count - third], landmarks[count + third : 2 * count - third]
         return max(float(np.linalg.norm(lower - upper, axis=1).mean()), 1e-3)
@@ -267,60 +270,45 @@ class EyeDrawing:
         motion: NDArray[np.float32],
         lid: _Lid | None,
     ) -> None:
-        closing = self._closing(motion)
-        alpha = self._opened(placement, box, self._leaving)
-        left, top, right, bottom = box
-        if not alpha.any():
+        box, opened = self.opening.cut(placement, box)
+        if not opened.any():
             return
-        rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
-        u, v = placement.unturned(columns, rows, self._depth)
-        u -= self._corner[0]
-        v -= self._corner[1]
-        layer = self._look(u, v, motion, alpha)
-        if lid is not None:
-            layer *= _shadow(lid, box, self._frame.width, closing)[..., None]
-        mix(picture[top:bottom, left:right], layer, alpha)
+        light, width = opened, self._frame.width
+        if self._leaving > 0:
+            light = np.empty_like(opened)
+            soft = gaussian(_SOFT * width)
+            blur(opened, soft, soft, light)
+            opened = opened + np.float32(self._leaving) * (light - opened)
+            blur(opened, gaussian(_LIGHT * width), gaussian(_LIGHT * width, _FROM_ABOVE * width), light)
+        left, top = box[:2]
+        look = self._ball_look(placement, left, top, motion)
+        held, lid_left, lid_top = (
+            (_NO_LID, 0, 0) if lid is None else (lid.held, lid.box[0] - left, lid.box[1] - top)
+        )
+        draw_ball(picture, left, top, opened, light, self._pictures, held, lid_left, lid_top, look)
 
-    def _look(
-        self, u: NDArray[np.float32], v: NDArray[np.float32], motion: NDArray[np.float32], opened: Pixels
-    ) -> NDArray[np.float32]:
-        """Look the ball up, its iris moved by the gaze.
-
-        u, v: the pixels' places in the eye's pictures; opened: where the lids show it, 0..255.
-        """
+    def _ball_look(self, placement: Placement, left: int, top: int, motion: NDArray[np.float32]) -> BallLook:
+        """Say how the ball is turned and lit, over a layer with that corner."""
         yaw, pitch = (float(angle) for angle in motion[GAZE_SLICE])
-        dx, dy = np.float32(np.sin(yaw) * self._ball_radius), np.float32(-np.sin(pitch) * self._ball_radius)
-        left = np.float32(self._leaving)
-        if not (dx or dy or left):
-            return sample(self._shown, u, v)
-        away = np.hypot(u - (self._iris[0] + dx), v - (self._iris[1] + dy)) / np.float32(self._iris_radius)
-        # At first the iris drags what is about it along; then it moves as a disc over a white that stays.
-        if left < 1:
-            drag = np.clip((1.9 - away) / 0.75, 0, 1)
-            drag *= drag * (3 - 2 * drag)
-            layer = sample(self._ball, u - dx * drag, v - dy * drag)
-        if left > 0:
-            free = sample(self._white, u, v)
-            free += _disc(away)[..., None] * (sample(self._iris_picture, u - dx, v - dy) - free)
-            free *= self._light(opened)[..., None]
-            layer = free if left == 1 else layer + left * (free - layer)
-        # Reflections stay with the light, but the white, which is dull, shows none.
-        if self._reflects:
-            glint = sample(self._glint, u - _GLINT_FOLLOWS * dx, v - _GLINT_FOLLOWS * dy)
-            if left > 0:
-                glint *= 1 - left * sample(self._lesser, u - _GLINT_FOLLOWS * dx, v - _GLINT_FOLLOWS * dy)
-            glint *= ((1 - left * np.clip((away - 0.75) / 0.3, 0, 1)) * np.float32(1 / 255))[..., None]
-            layer += glint * (255 - layer)
-        return layer
-
-    def _light(self, opened: Pixels) -> NDArray[np.float32]:
-        """How much light falls on the ball: the less, the nearer a lid, and the upper one above all."""
-        width = self._frame.width
-        down = np.array([[1, 0, 0], [0, 1, 0.04 * width]])
-        size = opened.shape[1::-1]
-        lower = cv2.warpAffine(opened, down, size, flags=cv2.INTER_LINEAR)
-        soft = cv2.GaussianBlur(np.asarray(lower, np.float32), (0, 0), 0.06 * width)
-        return np.asarray(_SHADE + (1 - _SHADE) * _smooth((soft / 255 - 0.3) / 0.6), np.float32)
+        a, b, u, c, d, v = placement.unturning(self._depth)
+        return BallLook(
+            u_along=a,
+            u_down=b,
+            u=u + a * left + b * top - float(self._corner[0]),
+            v_along=c,
+            v_down=d,
+            v=v + c * left + d * top - float(self._corner[1]),
+            iris_x=float(self._iris[0]),
+            iris_y=float(self._iris[1]),
+            iris_radius=self._iris_radius,
+            turned_x=float(np.sin(yaw)) * self._ball_radius,
+            turned_y=-float(np.sin(pitch)) * self._ball_radius,
+            follows=_GLINT_FOLLOWS,
+            leaving=self._leaving,
+            shade=_SHADE,
+            shadow=_SHADOW * ease(self._closing(motion) / 0.5),
+            shadow_reach=_SHADOW_REACH * self._frame.width,
+        )
 
     def _place_lid(self, placement: Placement, closing: float, risen: float) -> _Lid:
         """Lay the lid's strip between its fold and its margin, and read where its pixels come from.
@@ -328,16 +316,12 @@ class EyeDrawing:
         closing: how far the upper lid has come down; risen: how far the lower one has come up to it; 0..1.
         """
         landmarks = self._placed
-        moved = landmarks - self._rest
-        first, placed = 0, []
-        for curve, matrix in zip(self._curves, self._mixing, strict=True):
-            placed.append(curve + matrix @ moved[first : first + matrix.shape[1]])
-            first += matrix.shape[1]
-        upper, lower, fold = placed
+        placed = self._curves + self._mixing @ (landmarks - self._rest)
+        upper, lower, fold = placed[:_COLUMNS], placed[_COLUMNS : 2 * _COLUMNS], placed[2 * _COLUMNS :]
         arched = ease(closing / 0.5)
         upper = upper + arched * self._to_arch
         margin = upper + closing * (lower - upper)
-        across = landmarks[self._mixing[0].shape[1] - 1] - landmarks[0]
+        across = landmarks[self._across - 1] - landmarks[0]
         below = LASH_BELOW * np.array([-across[1], across[0]])
         flat = np.zeros((3 * _COLUMNS, 3), np.float32)
         flat[:, :2] = np.concatenate([margin + below, margin, fold])
@@ -347,36 +331,33 @@ class EyeDrawing:
         box = bounds(flat[:, :2], placement.depth.shape, 1)
         flat[:, :2] -= box[:2]
         shape = (box[3] - box[1], box[2] - box[0])
-        read = np.full((*shape, 6), -1e4, np.float32)
+        held = np.full((*shape, 6), OUTSIDE, np.float32)
         depth = np.full(shape, np.inf, np.float32)
-        raster_attributes(flat, self._strips, attributes.reshape(-1, 6), read, depth)
-        return _Lid(box, read[..., 4], read[..., 5], read[..., :2], read[..., 2:4])
+        raster_attributes(flat, self._strips, attributes.reshape(-1, 6), held, depth)
+        return _Lid(box, held)
 
     def _draw_lid(self, picture: Frame, lid: _Lid, closing: float) -> None:
-        left, top, right, bottom = lid.box
-        target = picture[top:bottom, left:right]
-        painted = ease(closing / 0.35)
-        lid_picture = _read(self._lid, lid.closed)
-        colour, cover = lid_picture[..., :3], lid_picture[..., 3]
-        if painted < 1:
-            # Its fold stays where it is: only what lies below it is carried along.
-            own = _read(self._own, lid.carried)
-            share = own[..., 3:] * np.float32((1 - painted) / 255)
-            if self._rimmed:
-                share = share * (1 - _read(self._rim, lid.closed)[..., None] * np.float32(1 / 255))
-            colour = colour + share * (own[..., :3] - colour)
-        edge = np.clip(lid.height + np.float32(0.02 * self._frame.width + 0.5), 0, 1)
-        share = (cover * edge * np.float32(ease(closing / 0.08) / 255))[..., None]
-        drawn = target + share * (colour - target)
-        lash = np.float32(ease(closing / 0.1)) * self._line
-        if closing > 0.4:
-            lash = np.maximum(lash, np.float32(ease((closing - 0.4) / 0.5)) * self._hair)
-        rows, columns = np.subtract(lash.shape, 1) / (LASH_ABOVE + LASH_BELOW, 1 + 2 * LASH_SIDE)
-        across = (lid.x / np.float32(self._frame.width) + np.float32(LASH_SIDE)) * np.float32(columns)
-        along = (np.float32(LASH_ABOVE) - lid.height / np.float32(self._frame.width)) * np.float32(rows)
-        dark = cv2.remap(lash, across, along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        drawn *= 1 - np.asarray(dark)[..., None] * self._lash_tint
-        target[:] = np.clip(drawn + 0.5, 0, 255).astype(np.uint8)
+        width = self._frame.width
+        rows, columns = np.subtract(self._lashes.shape[1:], 3) / (LASH_ABOVE + LASH_BELOW, 1 + 2 * LASH_SIDE)
+        red, green, blue = self._lash_tint
+        look = LidLook(
+            painted=ease(closing / 0.35),
+            shown=ease(closing / 0.08),
+            overhang=0.02 * width + 0.5,
+            line=ease(closing / 0.1),
+            hair=ease((closing - 0.4) / 0.5),
+            # The lashes' sheet has an empty rim of one sample.
+            lash_x=1 + LASH_SIDE * float(columns),
+            lash_along=float(columns) / width,
+            lash_y=1 + LASH_ABOVE * float(rows),
+            lash_up=float(rows) / width,
+            red=red,
+            green=green,
+            blue=blue,
+        )
+        left, top = lid.box[:2]
+        # Its fold stays where it is: only what lies below it is carried along.
+        draw_lid(picture, left, top, lid.held, self._lid, self._own, self._rim, self._lashes, look)
 
 
 def _read(picture: Frame, places: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -408,7 +389,7 @@ def _disc(away: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(_smooth((1.10 - away) / 0.2), np.float32)
 
 
-def _lesser_reflections(glint: Pixels) -> Pixels:
+def _lesser_reflections(glint: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Mark by 1 what of reflections, uint8[height, width, 3], is fainter and smaller than the brightest."""
     strength = glint.max(axis=2)
     count, pieces = cv2.connectedComponents((strength > 0).astype(np.uint8))
@@ -416,7 +397,7 @@ def _lesser_reflections(glint: Pixels) -> Pixels:
     sums = np.bincount(pieces.ravel(), weights=strength.ravel())
     brightest = int(peaks.argmax())
     fainter = (peaks <= _FAINTER * peaks[brightest]) & (sums <= _SMALLER * sums[brightest])
-    return np.ascontiguousarray(np.repeat(fainter[pieces][..., None], 3, axis=2), np.uint8)
+    return np.asarray(fainter[pieces][..., None], np.uint8)
 
 
 def _closed_line(frame: EyeFrame, x: Floats) -> Floats:
@@ -439,20 +420,6 @@ def _arc(frame: EyeFrame, x: Floats, margin: Callable[[Floats], Floats]) -> Floa
     bends = np.linalg.lstsq(shapes(inside), margin(inside * frame.width) - chord, rcond=None)[0]
     share = np.clip(x / frame.width, 0, 1)
     return np.asarray(ends[0] + share * (ends[1] - ends[0]) + shapes(share) @ bends, np.float64)
-
-
-def _shadow(lid: _Lid, box: Box, width: float, closing: float) -> NDArray[np.float32]:
-    """How light the ball is under a lid's margin, over a box of the picture."""
-    light = np.ones((box[3] - box[1], box[2] - box[0]), np.float32)
-    left, top = max(box[0], lid.box[0]), max(box[1], lid.box[1])
-    right, bottom = min(box[2], lid.box[2]), min(box[3], lid.box[3])
-    if right <= left or bottom <= top:
-        return light
-    height = lid.height[top - lid.box[1] : bottom - lid.box[1], left - lid.box[0] : right - lid.box[0]]
-    near = np.exp(np.minimum(height, 0) * np.float32(1 / (0.09 * width)))
-    depth = np.float32(0.4 * ease(closing / 0.5))
-    light[top - box[1] : bottom - box[1], left - box[0] : right - box[0]] -= depth * near
-    return light
 
 
 def _smooth(x: NDArray[Any]) -> NDArray[Any]:

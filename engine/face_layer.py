@@ -25,6 +25,9 @@ from mien.engine.head_fit import Floats, HeadFit, distances, smoothstep, snap
 from mien.engine.motion import INDEX, SHAPES
 from mien.kernels.raster import raster_attributes, raster_coverage
 
+_PLACES: Final = 3
+"""Places along and down a pixel at which triangles are looked for: odd, so that its centre is one."""
+
 PARTED_GAP: Final = 0.02
 """Lips further apart than this share of the face's height are parted."""
 
@@ -372,13 +375,15 @@ def _texture(
 def seen_vertices(
     positions: NDArray[np.floating], triangles: NDArray[np.int32], size: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """Find the vertices of every triangle that owns a pixel of a picture at rest; size: its width and height.
+    """Find the vertices of every triangle that shows in a picture at rest; size: its width and height.
 
-    With their own place as texture, the picture at rest is the photo, exactly.
+    With their own place as texture, the picture at rest is the photo, exactly. A triangle shows that owns any
+    of so many places a pixel that the slightest movement does not let others own the pixel itself.
     """
     corners = positions[triangles].reshape(-1, 3).astype(np.float32)
+    corners[:, :2] = corners[:, :2] * _PLACES + (_PLACES - 1) / 2
     alone = np.arange(len(corners), dtype=np.int32).reshape(-1, 3)
-    depth = np.full(size[::-1], np.inf, np.float32)
+    depth = np.full((size[1] * _PLACES, size[0] * _PLACES), np.inf, np.float32)
     owner = np.full((*depth.shape, 1), -1, np.float32)
     numbers = np.repeat(np.arange(len(triangles), dtype=np.float32), 3)[:, None]
     raster_attributes(corners, alone, numbers, owner, depth)

@@ -35,7 +35,7 @@ class Opening:
 
     @classmethod
     def within(
-        cls, portrait: Portrait, vertices: NDArray[np.int32], landmarks: tuple[int, ...], grow: Pixels
+        cls, portrait: Portrait, vertices: NDArray[np.int32], landmarks: tuple[int, ...], grow: Pixels = CROSS
     ) -> "Opening":
         """Find the hole among these vertices of the skin, with an outline through these landmarks."""
         head, triangles, face = load_head(), portrait.face_triangles, int(portrait.runs[1])

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,14 +53,18 @@ class Placement:
         self, x: NDArray[np.float32], y: NDArray[np.float32], depth: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Where points of the picture lay before the head turned, if they lie at one depth."""
-        pivot = self.pivot
-        back = np.linalg.inv(self.rotation[:2, :2]).astype(np.float32)
-        offset = self.rotation[:2, 2] * np.float32(depth - pivot[2]) + pivot[:2] + self.shift[:2]
-        dx, dy = x - offset[0], y - offset[1]
-        return (
-            back[0, 0] * dx + back[0, 1] * dy + pivot[0],
-            back[1, 0] * dx + back[1, 1] * dy + pivot[1],
-        )
+        a, b, u, c, d, v = (np.float32(number) for number in self.unturning(depth))
+        return a * x + b * y + u, c * x + d * y + v
+
+    def unturning(self, depth: float) -> tuple[float, float, float, float, float, float]:
+        """Return the numbers a, b, u, c, d, v with which (a x + b y + u, c x + d y + v) lay there."""
+        ((p, q, r), (s, t, w)) = self.rotation[:2].tolist()
+        pivot_x, pivot_y, pivot_z = self.pivot.tolist()
+        area = p * t - q * s
+        a, b, c, d = t / area, -q / area, -s / area, p / area
+        left = r * (depth - pivot_z) + pivot_x + float(self.shift[0])
+        top = w * (depth - pivot_z) + pivot_y + float(self.shift[1])
+        return a, b, pivot_x - a * left - b * top, c, d, pivot_y - c * left - d * top
 
 
 def bounds(places: NDArray[np.float32], shape: tuple[int, ...], margin: int) -> Box:
@@ -72,13 +75,6 @@ def bounds(places: NDArray[np.float32], shape: tuple[int, ...], margin: int) -> 
     height, width = shape[:2]
     left, top = min(max(left, 0), width - 2), min(max(top, 0), height - 2)
     return left, top, max(min(right, width), left + 2), max(min(bottom, height), top + 2)
-
-
-def sample(picture: Pixels, u: Pixels, v: Pixels) -> NDArray[np.float32]:
-    """Read a picture at places between its pixels."""
-    x, y = np.asarray(u, np.float32), np.asarray(v, np.float32)
-    read = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(read, np.float32)
 
 
 def mix(target: Frame, colour: Pixels, alpha: Pixels) -> None:

@@ -123,7 +123,10 @@ class RigRenderer:
         self._turn = turn_to_viewer(portrait)
         self._skin: Box = (0, 0, width, height)
         self._mouth = MouthDrawing(portrait, photo)
-        self._eyes = (EyeDrawing(portrait, "left", photo), EyeDrawing(portrait, "right", photo))
+        self._eyes = (
+            EyeDrawing(portrait, "left", self._source, margin),
+            EyeDrawing(portrait, "right", self._source, margin),
+        )
         self._draw(np.zeros(CHANNELS, np.float32))
         for eye in self._eyes:
             eye.complete(portrait.picture, self._placement)
@@ -178,8 +181,7 @@ class RigRenderer:
         fill_map(self._grid.lattice, self._grid.step, self._skin, self._map_x, self._map_y)
         maps = (self._map_x, self._map_y, placement.depth)
         raster_texture(placement.positions, portrait.face_triangles, portrait.texture, *maps)
-        openings = (self._mouth.opening, *(eye.opening for eye in self._eyes))
-        boxes = [opening.box(placement) for opening in openings]
+        boxes = [layer.opening.box(placement) for layer in (self._mouth, *self._eyes)]
         for box in boxes:
             spread_map(*maps, _common(box, self._skin))
         return boxes

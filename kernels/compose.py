@@ -5,7 +5,7 @@ layer: float32[batch, h, w, 3]      0..255
 mask: float32[batch, h, w]          0 keeps the frame, 1 takes the layer, and between them both mix
 left, top                           where in the frame the layer's first pixel lies; all of it lies inside
 
-The batch axis may be left out of all of them. This is how the rig renderer lays mouth and eyes.
+The batch axis may be left out of all of them. This is how the rig renderer lays the mouth.
 """
 
 from typing import Any

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 
 #include "export.h"
 #include "simd.h"
@@ -99,6 +100,32 @@ __attribute__((target("avx2"))) inline void store_four(float* plane, __m128 draw
     _mm_storeu_ps(plane, _mm_blendv_ps(_mm_loadu_ps(plane), values, drawn));
 }
 
+__attribute__((target("avx2"))) void coverage_avx2(const float* positions, const int32_t* triangles, int64_t count,
+                                                   uint8_t* coverage, int64_t height, int64_t width) {
+    Triangle triangle;
+    for (int64_t t = 0; t < count; ++t) {
+        if (!prepare(positions, triangles + 3 * t, width, height, triangle)) continue;
+        for (int y = triangle.top; y <= triangle.bottom; ++y) {
+            const double row_second = (y - triangle.ay) * triangle.second_y;
+            const double row_third = (y - triangle.ay) * triangle.third_y;
+            for (int x = triangle.left; x <= triangle.right; x += 4) {
+                const __m128i inside = four_pixels(triangle, x, row_second, row_third).inside;
+                if (_mm_testz_si128(inside, inside)) continue;
+                uint8_t* pixel = coverage + static_cast<int64_t>(y) * width + x;
+                const int bytes = _mm_cvtsi128_si32(_mm_packs_epi16(_mm_packs_epi32(inside, inside), inside));
+                if (x + 4 <= width) {
+                    int32_t held;
+                    std::memcpy(&held, pixel, 4);
+                    held |= bytes;
+                    std::memcpy(pixel, &held, 4);
+                } else {
+                    for (int k = 0; x + k < width; ++k) pixel[k] |= static_cast<uint8_t>(bytes >> 8 * k);
+                }
+            }
+        }
+    }
+}
+
 __attribute__((target("avx2"))) void texture_avx2(const float* positions, const int32_t* triangles, int64_t count,
                                                   const float* texture, float* map_x, float* map_y, float* depth,
                                                   int64_t height, int64_t width) {
@@ -141,6 +168,9 @@ __attribute__((target("avx2"))) void texture_avx2(const float* positions, const 
 
 MIEN_EXPORT void raster_coverage(const float* positions, const int32_t* triangles, int64_t count,
                                  uint8_t* coverage, int64_t height, int64_t width) {
+#ifdef MIEN_AVX2
+    if (may_use_avx2()) return coverage_avx2(positions, triangles, count, coverage, height, width);
+#endif
     Triangle triangle;
     for (int64_t t = 0; t < count; ++t) {
         if (!prepare(positions, triangles + 3 * t, width, height, triangle)) continue;

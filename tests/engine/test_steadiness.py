@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from synthetic_face import draw_photo
 
 from mien.engine.animator import Animator
-from mien.engine.motion import CHANNELS, SHAPES, neutral_motion
+from mien.engine.gallery import builtin_portraits, open_builtin
+from mien.engine.motion import CHANNELS, INDEX, SHAPES, neutral_motion
 from mien.engine.performer import Performer
 from mien.engine.portrait import Portrait
 from mien.engine.renderer import open_renderer
@@ -25,6 +26,12 @@ DEGREE = np.pi / 180
 
 LARGEST_JUMP = 2.5
 """A step of a slow sweep may be so many times the median step, and never less than so many grey levels."""
+
+FIRST_STEP = 4
+"""Grey levels by which a pixel may change for next to no movement: places are read to 1/64 pixel."""
+
+SMALL_STEP = 10
+"""Grey levels by which a pixel may leave what its neighbours show, for a hundredth of a shape."""
 
 ONE_OF_EACH = [name for name in SHAPES if not name.endswith("Right") or name in ("jawRight", "mouthRight")]
 
@@ -86,3 +93,23 @@ def test_no_turn_pops(renderer: RigRenderer, channel: str) -> None:
     frames = [renderer.render(motion_of(**{channel: float(v)})) for v in np.linspace(-reach, reach, STEPS)]
     steps = block_steps(frames)
     assert steps.max() <= LARGEST_JUMP * max(float(np.median(steps)), 1.0)
+
+
+@pytest.mark.parametrize("portrait_id", [builtin.id for builtin in builtin_portraits()])
+def test_nothing_flips_as_soon_as_a_photo_moves(portrait_id: str) -> None:
+    """The first movement from rest is as small a change as any: no layer switches on."""
+    renderer = RigRenderer(open_builtin(portrait_id), size=(512, 512))
+    rest = renderer.render(neutral_motion(1)[0])
+    around = np.ones((3, 3), np.uint8)
+    low, high = cv2.erode(rest, around).astype(int), cv2.dilate(rest, around).astype(int)
+    jumps = {}
+    for name in [*SHAPES, *POSES]:
+        for step in (1e-4,) if name in SHAPES else (-1e-5, 1e-5):
+            motion = neutral_motion(1)[0]
+            motion[INDEX[name]] = step
+            jumps[name, step] = int(cv2.absdiff(renderer.render(motion), rest).max())
+    assert {key: jump for key, jump in jumps.items() if jump > FIRST_STEP} == {}
+    for name in SHAPES:
+        drawn = renderer.render(motion_of(**{name: 0.01})).astype(int)
+        jumps[name, 0.01] = int(np.maximum(low - drawn, drawn - high).max())
+    assert {key: jump for key, jump in jumps.items() if jump > SMALL_STEP} == {}

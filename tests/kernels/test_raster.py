@@ -31,6 +31,7 @@ def begun(seed: int) -> NDArray[np.float32]:
     return depth
 
 
+@pytest.mark.usefixtures("simd")
 @pytest.mark.parametrize("place", EVERYWHERE)
 @pytest.mark.parametrize("seed", range(12))
 def test_coverage_is_its_reference(seed: int, place: Place) -> None:

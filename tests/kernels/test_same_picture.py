@@ -138,4 +138,5 @@ def test_the_renderer_draws_the_same_through_the_cuda_files(portrait_id: str) ->
     for one, other in zip(drawn, expected, strict=True):
         np.testing.assert_array_equal(one, other)
     drawing = {"blend", "turn", "invert_grid", "fill_map", "sample_moved", "spread_map", "soften_jumps"}
-    assert launched >= drawing | {"raster_texture", "raster_attributes", "raster_coverage"}
+    drawing |= {"raster_texture", "raster_attributes", "raster_coverage"}
+    assert launched >= drawing | {"cut_opening", "blur_along", "draw_ball", "draw_lid", "fade"}
