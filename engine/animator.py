@@ -13,7 +13,7 @@ from mien.engine.motion import MotionWindow
 from mien.engine.waking import awake_at
 
 if TYPE_CHECKING:
-    from mien.engine.emotion import Style
+    from mien.engine.emotion import Style, StyleVector
     from mien.engine.performer import Performer
     from mien.engine.renderer import Renderer
 
@@ -65,8 +65,8 @@ class Animator:
     def mouth_gain(self, gain: float) -> None:
         self._performer.mouth_gain = gain
 
-    def set_style(self, style: Style) -> None:
-        """Move towards another emotion or intensity, smoothly, from the next frame on."""
+    def set_style(self, style: Style | StyleVector) -> None:
+        """Move towards another emotion, mixture or intensity, smoothly, from the next frame on."""
         self._performer.set_style(style)
 
     def perform(self, pcm: NDArray[np.float32]) -> MotionWindow:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.engine.animator import VideoFrame
-from mien.engine.emotion import Style
+from mien.engine.emotion import Style, StyleVector
 from mien.engine.motion import MotionWindow, neutral_motion
 from mien.engine.timebase import FRAME_RATE
 from mien.streaming.channel import Channel, ChannelClosed, WhenFull
@@ -67,8 +67,8 @@ class Face(Protocol):
     def interrupt(self) -> None:
         """Forget the sound that was not shown yet."""
 
-    def set_style(self, style: Style) -> None:
-        """Move towards another emotion or intensity."""
+    def set_style(self, style: Style | StyleVector) -> None:
+        """Move towards another emotion, mixture or intensity."""
 
     def close(self) -> None:
         """Give everything back."""

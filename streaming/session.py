@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.engine.emotion import Style
+from mien.engine.emotion import Style, StyleVector
 from mien.engine.errors import BackendUnavailable, ConfigError, MienError
 from mien.engine.framing import Size, check_size
 from mien.engine.performer import WIDEST_MOUTH_GAIN
@@ -229,8 +229,8 @@ class Session:
         self._with_pipeline(Pipeline.interrupt)
         self._tell_speech(False, interrupted=True)
 
-    def set_style(self, style: Style) -> None:
-        """Move to another emotion or intensity."""
+    def set_style(self, style: Style | StyleVector) -> None:
+        """Move to another emotion, mixture or intensity."""
         self._with_pipeline(lambda p: p.command("style", lambda face: face.set_style(style)))
 
     def set_mouth_gain(self, gain: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mien.engine.animator import Animator
 from mien.engine.config import MotionConfig
-from mien.engine.emotion import Style
+from mien.engine.emotion import Style, StyleVector
 from mien.engine.errors import AssetError
 from mien.engine.framing import DEFAULT_SIZE, Size
 from mien.engine.gallery import builtin_portraits, open_builtin
@@ -105,7 +105,7 @@ def open_animator(
     portrait: Subject,
     *,
     size: Size,
-    style: Style,
+    style: Style | StyleVector,
     mouth_gain: float = 1.0,
     seed: int,
     scenery: Scenery | None = None,
@@ -115,7 +115,9 @@ def open_animator(
     return animate(renderer, style=style, mouth_gain=mouth_gain, seed=seed)
 
 
-def animate(renderer: Renderer, *, style: Style, mouth_gain: float = 1.0, seed: int) -> Animator:
+def animate(
+    renderer: Renderer, *, style: Style | StyleVector, mouth_gain: float = 1.0, seed: int
+) -> Animator:
     """Have what a renderer draws speak."""
     performer = Performer(MotionConfig(), seed=seed)
     performer.set_style(style)

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from typer.core import TyperGroup
 
-from mien.engine.emotion import HIGHEST_INTENSITY, Emotion, Style
+from mien.engine.emotion import HIGHEST_INTENSITY, Emotion
 from mien.engine.errors import AssetError, MienError
 from mien.engine.framing import parse_size
 from mien.engine.timebase import FRAME_RATE
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     import av
 
+    from mien.engine.emotion import StyleVector
     from mien.engine.framing import Size
     from mien.engine.portrait import Portrait
 
@@ -82,9 +83,22 @@ FaceOption = Annotated[
     int | None,
     typer.Option(min=0, help="Which face, where there are several: 0 is the largest.", show_default=False),
 ]
-EmotionOption = Annotated[Emotion, typer.Option(help="The face's emotion.")]
+EmotionOption = Annotated[
+    str,
+    typer.Option(
+        metavar="WORDS",
+        help=f"The face's emotion: {', '.join(Emotion)}, with intensities: sad 1 + surprised 2; or, with the "
+        "extra mien\\[text], any words: barely amused.",
+    ),
+]
 IntensityOption = Annotated[
-    float, typer.Option(min=0, max=HIGHEST_INTENSITY, help="How strong it is: 0 none, 3 strong.")
+    float | None,
+    typer.Option(
+        min=0,
+        max=HIGHEST_INTENSITY,
+        help="How strong it is: 0 none, 3 strong. By default 1, or as the words say.",
+        show_default=False,
+    ),
 ]
 MouthGainOption = Annotated[
     float, typer.Option(min=0, max=2, help="How far the mouth opens: 1 is as spoken.")
@@ -180,8 +194,8 @@ def render(
     portrait: PortraitArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The film: .mp4, .webm, .mkv or .mov.")],
     face: FaceOption = None,
-    emotion: EmotionOption = Emotion.NEUTRAL,
-    intensity: IntensityOption = 1.0,
+    emotion: EmotionOption = "neutral",
+    intensity: IntensityOption = None,
     mouth_gain: MouthGainOption = 1.0,
     size: SizeOption = "512x512",
     background: BackgroundOption = "photo",
@@ -194,7 +208,7 @@ def render(
 
     config = FilmConfig(codec=codec, crf=crf)
     seconds = speech_seconds(speech)
-    style = Style(emotion, intensity)
+    style = _style(emotion, intensity)
     animator = _open_animator(portrait, face, parse_size(size), style, mouth_gain, seed, background)
     _film(read_speech(speech), animator, out, config, seconds)
 
@@ -205,8 +219,8 @@ def say(
     portrait: PortraitArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The film: .mp4, .webm, .mkv or .mov.")],
     face: FaceOption = None,
-    emotion: EmotionOption = Emotion.NEUTRAL,
-    intensity: IntensityOption = 1.0,
+    emotion: EmotionOption = "neutral",
+    intensity: IntensityOption = None,
     mouth_gain: MouthGainOption = 1.0,
     size: SizeOption = "512x512",
     background: BackgroundOption = "photo",
@@ -221,7 +235,7 @@ def say(
     config = FilmConfig(codec=codec, crf=crf)
     text = check_text(text)
     synthesizer = HibariSynthesizer()
-    style = Style(emotion, intensity)
+    style = _style(emotion, intensity)
     animator = _open_animator(portrait, face, parse_size(size), style, mouth_gain, seed, background)
     _film(voice_frames(synthesizer.stream(text), synthesizer.sample_rate), animator, out, config, None)
 
@@ -236,8 +250,8 @@ def dub(
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The film: .mp4, .webm, .mkv or .mov.")],
     face: FaceOption = None,
-    emotion: EmotionOption = Emotion.NEUTRAL,
-    intensity: IntensityOption = 1.0,
+    emotion: EmotionOption = "neutral",
+    intensity: IntensityOption = None,
     mouth_gain: MouthGainOption = 1.0,
     codec: CodecOption = Codec.VP9,
     crf: CrfOption = None,
@@ -261,7 +275,7 @@ def dub(
     with open_video(video, longest_s=LONGEST_VIDEO_S) as pictures:
         with _busy("Opening the video") as progress:
             clip = clip_of_video(pictures, face=face, name=video.stem, progress=progress)
-        style = Style(emotion, intensity)
+        style = _style(emotion, intensity)
         animator = animate(ClipRenderer(clip, pictures), style=style, mouth_gain=mouth_gain, seed=seed)
         length = len(clip) / FRAME_RATE
         _film(lasting(read_speech(speech), length), animator, out, config, max(seconds or 0.0, length))
@@ -347,7 +361,7 @@ def _open_animator(
     portrait: str,
     face: int | None,
     size: Size,
-    style: Style,
+    style: StyleVector,
     mouth_gain: float,
     seed: int,
     background: str,
@@ -359,6 +373,12 @@ def _open_animator(
     with _busy("Opening the portrait") as progress:
         found = find_portrait(portrait, face=face, size=size, progress=progress)
         return open_animator(found, size=size, style=style, mouth_gain=mouth_gain, seed=seed, scenery=scenery)
+
+
+def _style(emotion: str, intensity: float | None) -> StyleVector:
+    from mien.engine.emotion_space import read_emotion
+
+    return read_emotion(emotion, intensity)
 
 
 def _save(portrait: Portrait, path: Path) -> None:

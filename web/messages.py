@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from mien.engine.emotion import HIGHEST_INTENSITY, Emotion, Style
+from mien.engine.emotion_space import LONGEST_WORDS
 from mien.engine.errors import MienError
 from mien.engine.performer import WIDEST_MOUTH_GAIN
 from mien.streaming.pipeline import Mode
@@ -35,6 +36,8 @@ class Offer:
 
     sdp: str
     settings: SessionSettings
+    wish: DescribeStyle | None = None
+    """The emotion to begin with, where it was asked for in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,15 @@ class ChangeStyle:
 
 
 @dataclass(frozen=True, slots=True)
+class DescribeStyle:
+    """Move to an emotion said in words; they are read by mien.engine.emotion_space, off the event loop."""
+
+    words: str
+    intensity: float | None
+    """0..3, or None for that of the words."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeMouthGain:
     """Open the mouth less or more: 0 keeps it closed, 1 is as spoken."""
 
@@ -75,7 +87,7 @@ class Bye:
     """End the session."""
 
 
-Message = Offer | Say | Interrupt | ChangeStyle | ChangeMouthGain | ChangeMode | Bye
+Message = Offer | Say | Interrupt | ChangeStyle | DescribeStyle | ChangeMouthGain | ChangeMode | Bye
 
 
 def parse_message(text: str) -> Message:
@@ -111,14 +123,16 @@ def _parse_offer(fields: Mapping[str, Any]) -> Offer:
     size = fields.get("size")
     if size is not None and (type(size) is not int or size not in SIZES):
         raise _bad_field("size", f"one of {', '.join(map(str, SIZES))}")
+    change = _style(fields)
     settings = SessionSettings(
         portrait=_text(fields, "portrait", longest=128),
         mode=_mode(fields),
         size=None if size is None else (size, size),
-        style=_style(fields),
+        style=change.style if isinstance(change, ChangeStyle) else Style(),
         mouth_gain=_number(fields, "mouth_gain", most=WIDEST_MOUTH_GAIN, default=1.0),
     )
-    return Offer(_text(fields, "sdp", longest=MESSAGE_BYTES), settings)
+    wish = change if isinstance(change, DescribeStyle) else None
+    return Offer(_text(fields, "sdp", longest=MESSAGE_BYTES), settings, wish)
 
 
 def _parse_say(fields: Mapping[str, Any]) -> Say:
@@ -128,12 +142,16 @@ def _parse_say(fields: Mapping[str, Any]) -> Say:
     return Say(text)
 
 
-def _style(fields: Mapping[str, Any]) -> Style:
-    try:
-        emotion = Emotion(fields.get("emotion", Emotion.NEUTRAL))
-    except ValueError as error:
-        raise _bad_field("emotion", f"one of {', '.join(Emotion)}") from error
-    return Style(emotion, _number(fields, "intensity", most=HIGHEST_INTENSITY, default=1.0))
+def _style(fields: Mapping[str, Any]) -> ChangeStyle | DescribeStyle:
+    words = _text({"emotion": Emotion.NEUTRAL.value, **fields}, "emotion", longest=LONGEST_WORDS).strip()
+    if not words:
+        raise _bad_field("emotion", f"one of {', '.join(Emotion)}, or words for a feeling")
+    intensity = None
+    if "intensity" in fields:
+        intensity = _number(fields, "intensity", most=HIGHEST_INTENSITY)
+    if words in tuple(Emotion):
+        return ChangeStyle(Style(Emotion(words), 1.0 if intensity is None else intensity))
+    return DescribeStyle(words, intensity)
 
 
 def _mode(fields: Mapping[str, Any]) -> Mode:
@@ -173,7 +191,7 @@ _PARSERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Message]]] = {
     "offer": _parse_offer,
     "say": _parse_say,
     "interrupt": lambda _: Interrupt(),
-    "style": lambda fields: ChangeStyle(_style(fields)),
+    "style": _style,
     "mouth_gain": lambda fields: ChangeMouthGain(_number(fields, "value", most=WIDEST_MOUTH_GAIN)),
     "mode": lambda fields: ChangeMode(_mode(fields)),
     "bye": lambda _: Bye(),

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from mien.engine.emotion import HIGHEST_INTENSITY, Emotion
+from mien.engine.emotion_space import LONGEST_WORDS
 from mien.engine.performer import WIDEST_MOUTH_GAIN
 from mien.streaming.synthesis import MAX_TEXT
 from mien.web.messages import SIZES
@@ -47,10 +48,19 @@ def _message(kind: str, fields: Schema | None = None, *, required: tuple[str, ..
 
 _EMOTION: Final[Schema] = {
     "type": "string",
-    "enum": [emotion.value for emotion in Emotion],
+    "minLength": 1,
+    "maxLength": LONGEST_WORDS,
+    "examples": [*(emotion.value for emotion in Emotion), "happy 2 + surprised 1", "barely amused"],
     "default": "neutral",
+    "description": "One of the eight labels, several with intensities, or any words for a feeling. Words "
+    "need the server's extra `text`.",
 }
-_INTENSITY: Final[Schema] = {"type": "number", "minimum": 0, "maximum": HIGHEST_INTENSITY, "default": 1}
+_INTENSITY: Final[Schema] = {
+    "type": "number",
+    "minimum": 0,
+    "maximum": HIGHEST_INTENSITY,
+    "description": "How strong it is in all. By default 1 for a label, and for words what they say.",
+}
 _MOUTH_GAIN: Final[Schema] = {
     "type": "number",
     "minimum": 0,

@@ -9,6 +9,7 @@ from typing import Any, Final, Never
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from mien.engine.emotion_space import read_emotion
 from mien.engine.errors import MienError
 from mien.streaming.lobby import Lobby, ServerFull
 from mien.streaming.session import Session
@@ -20,6 +21,7 @@ from mien.web.messages import (
     ChangeMode,
     ChangeMouthGain,
     ChangeStyle,
+    DescribeStyle,
     Interrupt,
     Message,
     Offer,
@@ -64,6 +66,8 @@ async def run_session(websocket: WebSocket, lobby: Lobby) -> None:
         offer = await _receive_offer(websocket, limit)
         session, answer = await lobby.open(offer.settings, offer.sdp)
         await websocket.send_json({"type": "answer", "sdp": answer, "session": session.id})
+        if offer.wish is not None:
+            await _try(offer.wish, websocket, session)
         await _converse(websocket, session, limit)
     except _Ended as end:
         code = end.code
@@ -132,9 +136,19 @@ async def _converse(websocket: WebSocket, session: Session, limit: RateLimit) ->
 async def _obey(websocket: WebSocket, session: Session, limit: RateLimit) -> Never:
     while True:
         try:
-            await _apply(await _receive(websocket, limit), session)
+            message = await _receive(websocket, limit)
         except MienError as error:
             await websocket.send_json(error_message(error))
+        else:
+            await _try(message, websocket, session)
+
+
+async def _try(message: Message, websocket: WebSocket, session: Session) -> None:
+    """Do what a message asks; a mistake in it is told and ends nothing."""
+    try:
+        await _apply(message, session)
+    except MienError as error:
+        await websocket.send_json(error_message(error))
 
 
 async def _apply(message: Message, session: Session) -> None:
@@ -145,6 +159,8 @@ async def _apply(message: Message, session: Session) -> None:
             session.interrupt()
         case ChangeStyle(style):
             session.set_style(style)
+        case DescribeStyle(words, intensity):
+            session.set_style(await asyncio.to_thread(read_emotion, words, intensity))
         case ChangeMouthGain(value):
             session.set_mouth_gain(value)
         case ChangeMode(mode):

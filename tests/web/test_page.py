@@ -577,10 +577,11 @@ def test_everything_has_a_name(house: House, visit: Callable[..., Visit]) -> Non
 def test_everything_is_reached_by_keyboard(house: House, visit: Callable[..., Visit]) -> None:
     here = visit(house)
     reached = []
-    for _ in range(10):
+    for _ in range(11):
         here.page.keyboard.press("Tab")
         reached.append(here.page.evaluate("document.activeElement.id || document.activeElement.name"))
-    wanted = ["start", "sound", "mode", "portrait", "upload", "emotion", "intensity", "mouth-gain"]
+    wanted = ["start", "sound", "mode", "portrait", "upload", "emotion", "feeling-words"]
+    wanted += ["intensity", "mouth-gain"]
     assert [name for name in reached if name in wanted] == wanted
     here.page.focus("#start")
     here.page.keyboard.press("Enter")

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from mien.engine.emotion import Emotion, Style
+from mien.engine.emotion import EMOTIONS, Emotion, Style
+from mien.engine.emotion_space import intensity_of, read_emotion
 from mien.streaming.pipeline import Mode
 from mien.web import signalling
 from mien.web.messages import MESSAGE_BYTES, BadMessage, Offer, Say, parse_message
@@ -55,6 +57,23 @@ def test_session_from_offer_to_bye(client: TestClient, lobby: Any) -> None:
         assert end.value.code == 1000
     assert session.told == [("say", "Hello."), "interrupt", Style(Emotion.SAD, 3.0), 1.5, Mode.SAY]
     assert session.closed.is_set()
+
+
+def test_an_emotion_may_be_said_in_words(client: TestClient, lobby: Any) -> None:
+    with client.websocket_connect("/v1/session") as socket:
+        socket.send_json(OFFER | {"emotion": "happy 1 + surprised 2"})
+        assert socket.receive_json()["type"] == "answer"
+        (session,) = lobby.made
+        socket.send_json({"type": "style", "emotion": "barely amused"})
+        socket.send_json({"type": "style", "emotion": "sad 3 angry 3"})
+        assert socket.receive_json()["type"] == "error"
+        socket.send_json({"type": "bye"})
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_json()
+    first, second = session.told
+    np.testing.assert_allclose(first, read_emotion("happy 1 + surprised 2"))
+    assert EMOTIONS[int(np.argmax(second))] is Emotion.HAPPY
+    assert 0.1 < intensity_of(second) < 1.5
 
 
 def test_session_ends_with_its_socket(client: TestClient, lobby: Any) -> None:
@@ -102,7 +121,8 @@ BEFORE_THE_OFFER = [
     (json.dumps(OFFER | {"size": 513}), "bad_field"),
     (json.dumps(OFFER | {"size": True}), "bad_field"),
     (json.dumps(OFFER | {"size": 512.0}), "bad_field"),
-    (json.dumps(OFFER | {"emotion": "bored"}), "bad_field"),
+    (json.dumps(OFFER | {"emotion": " "}), "bad_field"),
+    (json.dumps(OFFER | {"emotion": "x" * 201}), "bad_field"),
     (json.dumps(OFFER | {"emotion": {}}), "bad_field"),
     (json.dumps(OFFER | {"intensity": 3.01}), "bad_field"),
     (json.dumps(OFFER | {"intensity": -0.1}), "bad_field"),

@@ -415,7 +415,7 @@ byId("text").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) say(event);
 });
 byId("device").addEventListener("change", (event) => changeMicrophone(event.target.value));
-controls.addEventListener("style", ({ detail }) => session?.setStyle(detail.emotion, detail.intensity));
+controls.addEventListener("style", ({ detail }) => session?.setStyle(detail));
 controls.addEventListener("mouthgain", ({ detail }) => session?.setMouthGain(detail));
 figures.addEventListener("pace", ({ detail }) => {
   if (slow === (detail === "slow")) return;

@@ -6,9 +6,10 @@ const EMOTIONS = ["neutral", "happy", "surprised", "sad", "angry", "disgusted", 
 const NAMES = { fear: "Afraid", contempt: "Scornful" };
 const SEND_EVERY_MS = 120;
 
-/** Fires `style` ({emotion, intensity}) and `mouthgain` (a number) as they are changed. */
+/** Fires `style` ({emotion, intensity}, or {emotion} alone where it is in words of the user's own) and `mouthgain` (a number) as they are changed. */
 export class Controls extends EventTarget {
   #emotion = "neutral";
+  #words = "";
 
   constructor() {
     super();
@@ -16,8 +17,21 @@ export class Controls extends EventTarget {
     const style = throttle(() => this.#fire("style", this.style), SEND_EVERY_MS);
     const mouthGain = throttle(() => this.#fire("mouthgain", this.mouthGain), SEND_EVERY_MS);
     byId("emotions").addEventListener("change", (event) => {
-      this.#emotion = event.target.value;
+      this.#choose(event.target.value);
+      byId("feeling-words").value = "";
       style();
+    });
+    const takeWords = () => {
+      const words = byId("feeling-words").value.trim();
+      if (words === this.#words) return;
+      this.#words = words;
+      this.#write();
+      style();
+    };
+    byId("feeling-words").addEventListener("change", takeWords);
+    byId("feeling").addEventListener("submit", (event) => {
+      event.preventDefault();
+      takeWords();
     });
     byId("intensity").addEventListener("input", () => {
       this.#write();
@@ -31,6 +45,7 @@ export class Controls extends EventTarget {
   }
 
   get style() {
+    if (this.#words) return { emotion: this.#words };
     return { emotion: this.#emotion, intensity: Number(byId("intensity").value) };
   }
 
@@ -45,8 +60,18 @@ export class Controls extends EventTarget {
     return make("label", {}, input, make("span", { className: "chip" }, icon(emotion), name));
   }
 
+  #choose(emotion) {
+    this.#emotion = emotion;
+    this.#words = "";
+    this.#write();
+  }
+
   #write() {
-    byId("intensity-value").textContent = this.style.intensity.toFixed(1);
+    byId("intensity").disabled = this.#words !== "";
+    byId("intensity-value").textContent = this.#words ? "as said" : this.style.intensity.toFixed(1);
+    for (const choice of byId("emotions").querySelectorAll("input")) {
+      choice.checked = !this.#words && choice.value === this.#emotion;
+    }
     byId("mouth-gain-value").textContent = `${Math.round(100 * this.mouthGain)} %`;
   }
 

@@ -52,8 +52,8 @@ export class Session extends EventTarget {
     this.#send({ type: "interrupt" });
   }
 
-  setStyle(emotion, intensity) {
-    this.#send({ type: "style", emotion, intensity });
+  setStyle(style) {
+    this.#send({ type: "style", ...style });
   }
 
   setMouthGain(value) {
