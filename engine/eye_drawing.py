@@ -55,6 +55,9 @@ _SOFT: Final = 0.015
 _SHADE: Final = 0.6
 """How light the ball is right under a lid."""
 
+_TINTED: Final = 0.7
+"""How far that shade goes from grey to the colour that skin has beside the ball."""
+
 _LIGHT: Final = 0.06
 _FROM_ABOVE: Final = 0.04
 """How far the lids keep light off it, and how much further the upper one does, in eye widths."""
@@ -126,6 +129,7 @@ class EyeDrawing:
         ball = white + _disc(away)[..., None] * (pictures["iris"].astype(np.float32) - white)
         ball = np.round(ball).astype(np.uint8)
         lesser = glint * _lesser_reflections(glint)
+        self._shade = _shade(pictures["white"], pictures["lid"])
         self._pictures = np.stack([ball, white, pictures["iris"], glint - lesser, lesser, ball])
         """What mien.kernels.eye draws the ball from."""
         self._frame = frame = EyeFrame.of(portrait.landmarks, side)
@@ -291,6 +295,7 @@ class EyeDrawing:
         """Say how the ball is turned and lit, over a layer with that corner."""
         yaw, pitch = (float(angle) for angle in motion[GAZE_SLICE])
         a, b, u, c, d, v = placement.unturning(self._depth)
+        red, green, blue = self._shade
         return BallLook(
             u_along=a,
             u_down=b,
@@ -305,7 +310,9 @@ class EyeDrawing:
             turned_y=-float(np.sin(pitch)) * self._ball_radius,
             follows=_GLINT_FOLLOWS,
             leaving=self._leaving,
-            shade=_SHADE,
+            shade_red=red,
+            shade_green=green,
+            shade_blue=blue,
             shadow=_SHADOW * ease(self._closing(motion) / 0.5),
             shadow_reach=_SHADOW_REACH * self._frame.width,
         )
@@ -382,6 +389,14 @@ def _lash_tint(
     taken = 1 - seen[darkest].mean(axis=0) / np.maximum(skin[darkest].mean(axis=0), 1)
     # An edge hardly darker than skin tells no colour: grey then.
     return np.asarray((taken + _TINT_DOUBT) / (max(float(taken.mean()), 0.0) + _TINT_DOUBT), np.float32)
+
+
+def _shade(white: NDArray[np.uint8], lid: NDArray[np.uint8]) -> tuple[float, float, float]:
+    """How light the ball is beside a lid, in red, green and blue: the light there comes off the skin."""
+    ball, skin = (picture.mean(axis=(0, 1)) + 1.0 for picture in (white, lid))
+    tint = (skin / ball) ** _TINTED
+    red, green, blue = np.clip(_SHADE * tint / tint.mean(), 0.0, 1.0)
+    return float(red), float(green), float(blue)
 
 
 def _disc(away: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -277,9 +277,13 @@ def _ball(
         plain = around.blurred(around.spread(weight.astype(np.float32), 0.12), 0.05)
     else:
         plain = np.asarray(0.6 * tone.mean(axis=2, keepdims=True) + 0.4 * tone, np.float32)
-    # The shadow of the lids is drawn with them.
+    # The shadow of the lids is drawn with them: the photo's own would stay as a ring.
     white = 1.03 * plain
     kept = smoothstep((deep - 0.06 * width) / (0.08 * width)) * smoothstep((away / radius - 1.2) / 0.25)
+    shadow = smoothstep((0.95 - luma / np.maximum(_luma(plain), 1)) / 0.15)
+    shadow = shadow * smoothstep((0.24 - deep / width) / 0.08)
+    # The corners' pink is no shadow.
+    kept = kept * (1 - shadow * smoothstep((np.minimum(around.x, width - around.x) / width - 0.12) / 0.1))
     share = around.blurred(kept.astype(np.float32), 0.02)[..., None]
     white = white + share * (picture - white)
     return iris, np.asarray(white, np.float32), glint

@@ -13,7 +13,7 @@ constexpr float kLevel = 1.0f / 255.0f;
 
 struct BallLook {  // eye.BallLook
     float u_along, u_down, u, v_along, v_down, v, iris_x, iris_y, iris_radius, turned_x, turned_y, follows, leaving,
-        shade, shadow, shadow_reach;
+        shade[3], shadow, shadow_reach;
 };
 
 struct LidLook {  // eye.LidLook
@@ -68,7 +68,7 @@ struct Ball {
         const float away = std::sqrt(x * x + y * y) / look.iris_radius;
         const float drag = smooth((1.9f - away) * float(1 / 0.75));
         const float disc = smooth((1.10f - away) * 5.0f);
-        const float lit = look.shade + (1.0f - look.shade) * smooth((light - 0.3f) * float(1 / 0.6));
+        const float open_to_light = smooth((light - 0.3f) * float(1 / 0.6));
         const float dull = clamp((away - 0.75f) * float(1 / 0.3), 0.0f, 1.0f);
         const Place dragged(u - look.turned_x * drag, v - look.turned_y * drag, height, width);
         const Place still(u, v, height, width);
@@ -79,7 +79,7 @@ struct Ball {
             const float ball = dragged.read<3>(picture(0), width, channel);
             float free = still.read<3>(picture(1), width, channel);
             free = free + disc * (moved.read<3>(picture(2), width, channel) - free);
-            free = free * lit;
+            free = free * (look.shade[channel] + (1.0f - look.shade[channel]) * open_to_light);
             const float dry = ball + look.leaving * (free - ball);
             float glint = light_at.read<3>(picture(3), width, channel)
                         + (1.0f - look.leaving) * light_at.read<3>(picture(4), width, channel);

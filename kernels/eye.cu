@@ -63,7 +63,8 @@ extern "C" __global__ void draw_ball(unsigned char* picture, int width, int left
                                      int lid_left, int lid_top, float u_along, float u_down, float u_first,
                                      float v_along, float v_down, float v_first, float iris_x, float iris_y,
                                      float iris_radius, float turned_x, float turned_y, float follows, float leaving,
-                                     float shade, float shadow, float shadow_reach) {
+                                     float shade_red, float shade_green, float shade_blue, float shadow,
+                                     float shadow_reach) {
     const int column = blockIdx.x * blockDim.x + threadIdx.x;
     const int row = blockIdx.y * blockDim.y + threadIdx.y;
     if (row >= rows || column >= columns) return;
@@ -83,7 +84,8 @@ extern "C" __global__ void draw_ball(unsigned char* picture, int width, int left
         const float away = sqrtf(x * x + y * y) / iris_radius;
         const float drag = smooth((1.9f - away) * static_cast<float>(1 / 0.75));
         const float disc = smooth((1.10f - away) * 5.0f);
-        const float lit = shade + (1.0f - shade) * smooth((light[at] - 0.3f) * static_cast<float>(1 / 0.6));
+        const float open_to_light = smooth((light[at] - 0.3f) * static_cast<float>(1 / 0.6));
+        const float shade[3] = {shade_red, shade_green, shade_blue};
         const float dull = clamp_to((away - 0.75f) * static_cast<float>(1 / 0.3), 0.0f, 1.0f);
         const Place dragged = place_at(u - turned_x * drag, v - turned_y * drag, tall, wide);
         const Place moved = place_at(u - turned_x, v - turned_y, tall, wide);
@@ -93,7 +95,7 @@ extern "C" __global__ void draw_ball(unsigned char* picture, int width, int left
             const float ball = read(pictures, dragged, wide, 3, channel);
             float free = read(pictures + size, still, wide, 3, channel);
             free = free + disc * (read(pictures + 2 * size, moved, wide, 3, channel) - free);
-            free = free * lit;
+            free = free * (shade[channel] + (1.0f - shade[channel]) * open_to_light);
             const float dry = ball + leaving * (free - ball);
             float glint = read(pictures + 3 * size, light_at, wide, 3, channel)
                         + (1.0f - leaving) * read(pictures + 4 * size, light_at, wide, 3, channel);

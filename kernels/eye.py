@@ -72,8 +72,10 @@ class BallLook(NamedTuple):
     """How much of that way reflections go."""
     leaving: float
     """How far the ball is from showing what the photo shows of it, 0..1."""
-    shade: float
-    """How light it is right under a lid."""
+    shade_red: float
+    """How light it is right under a lid, in each colour."""
+    shade_green: float
+    shade_blue: float
     shadow: float
     """How dark the closing lid makes what lies right below its margin, 0..1."""
     shadow_reach: float
@@ -259,8 +261,9 @@ def _turned(
     disc = _smooth((np.float32(1.10) - away) * np.float32(5))[..., None]
     free = _read(pictures[_WHITE], u, v)
     free = free + disc * (_read(pictures[_IRIS], u - k.turned_x, v - k.turned_y) - free)
-    lit = k.shade + (one - k.shade) * _smooth((light - np.float32(0.3)) * np.float32(1 / 0.6))
-    free = free * lit[..., None]
+    open_to_light = _smooth((light - np.float32(0.3)) * np.float32(1 / 0.6))[..., None]
+    shade = np.array([k.shade_red, k.shade_green, k.shade_blue], np.float32)
+    free = free * (shade + (one - shade) * open_to_light)
     colour = dragged + k.leaving * (free - dragged)
     # Reflections stay with the light, but the white, which is dull, shows none.
     at = (u - k.follows * k.turned_x, v - k.follows * k.turned_y)

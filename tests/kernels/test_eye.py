@@ -28,7 +28,9 @@ BALL = eye.BallLook(
     turned_y=-0.6,
     follows=0.3,
     leaving=0.4,
-    shade=0.6,
+    shade_red=0.7,
+    shade_green=0.6,
+    shade_blue=0.5,
     shadow=0.35,
     shadow_reach=2.5,
 )
