@@ -1,6 +1,7 @@
 """Draws an eye: the ball where the lids part, its iris moved by the gaze, and the upper lid as it closes."""
 
 from collections.abc import Callable
+from math import hypot, sin
 from typing import Any, Final, NamedTuple
 
 import cv2
@@ -236,9 +237,9 @@ class EyeDrawing:
     def follow(self, placement: Placement, motion: NDArray[np.float32]) -> None:
         """Take in how a frame moves the eye; as far as it does, take the ball off what is skin."""
         yaw, pitch = (float(angle) for angle in motion[GAZE_SLICE])
-        gaze = float(np.hypot(np.sin(yaw), np.sin(pitch))) * self._ball_radius / (0.4 * self._iris_radius)
+        gaze = hypot(sin(yaw), sin(pitch)) * self._ball_radius / (0.4 * self._iris_radius)
         self._placed = self._landmarks(placement.positions)
-        wider = self._gap(self._placed) / (self._rest_gap * float(np.linalg.norm(placement.rotation[:, 1])))
+        wider = self._gap(self._placed) / (self._rest_gap * hypot(*placement.rotation[:, 1].tolist()))
         self._leaving = max(ease(gaze), ease((wider - _STILL) / _WIDER))
         share = max(self._leaving, ease(self._closing(motion) / 0.3))
         if share != self._bared and self._skin_at_rest.size:
@@ -256,7 +257,8 @@ class EyeDrawing:
         count = self._across
         third = count // 3
         upper, lower = landmarks[third : count - third], landmarks[count + third : 2 * count - third]
-        return max(float(np.linalg.norm(lower - upper, axis=1).mean()), 1e-3)
+        apart = lower - upper
+        return max(float(np.hypot(apart[:, 0], apart[:, 1]).mean()), 1e-3)
 
     def draw(self, picture: Frame, placement: Placement, box: Box, motion: NDArray[np.float32]) -> None:
         """Draw the eyeball where the lids part, then the upper lid as far as it closes."""
@@ -306,8 +308,8 @@ class EyeDrawing:
             iris_x=float(self._iris[0]),
             iris_y=float(self._iris[1]),
             iris_radius=self._iris_radius,
-            turned_x=float(np.sin(yaw)) * self._ball_radius,
-            turned_y=-float(np.sin(pitch)) * self._ball_radius,
+            turned_x=sin(yaw) * self._ball_radius,
+            turned_y=-sin(pitch) * self._ball_radius,
             follows=_GLINT_FOLLOWS,
             leaving=self._leaving,
             shade_red=red,

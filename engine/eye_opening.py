@@ -1,5 +1,6 @@
 """Where the lids part: how much of each pixel shows the ball behind them."""
 
+from math import hypot
 from typing import Final
 
 import cv2
@@ -65,13 +66,14 @@ class EyeOpening:
     def _widened(self, outline: NDArray[np.float32]) -> NDArray[np.float32]:
         """Move the lids' landmarks apart, and their corners outwards: float32[landmarks, 3]."""
         count = len(outline) // 2
-        along = outline[count - 1] - outline[0]
-        along *= np.float32(_PAST * _FINE / max(float(np.hypot(*along)), 1e-3))
+        x, y = (outline[count - 1] - outline[0]).tolist()
+        share = _PAST * _FINE / max(hypot(x, y), 1e-3)
+        x, y = share * x, share * y
+        shift = np.array([[y, -x, 0], [-y, x, 0], [-x, -y, 0], [x, y, 0]], np.float32)
         widened = np.zeros((len(outline), 3), np.float32)
         widened[:, :2] = outline
-        down = np.array([-along[1], along[0]])
-        widened[:count, :2] -= down
-        widened[count:, :2] += down
-        widened[[0, count], :2] -= along
-        widened[[count - 1, -1], :2] += along
+        widened[:count] += shift[0]
+        widened[count:] += shift[1]
+        widened[::count] += shift[2]
+        widened[count - 1 :: count] += shift[3]
         return widened

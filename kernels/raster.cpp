@@ -25,6 +25,12 @@ bool prepare(const float* positions, const int32_t* corners, int width, int heig
     const float* b = positions + 3 * corners[1];
     const float* c = positions + 3 * corners[2];
     const double ax = a[0], ay = a[1], bx = b[0], by = b[1], cx = c[0], cy = c[1];
+    // Clamped before the conversion: a vertex may lie anywhere.
+    triangle.left = static_cast<int>(std::ceil(std::clamp(std::min({ax, bx, cx}), 0.0, double(width))));
+    triangle.right = static_cast<int>(std::floor(std::clamp(std::max({ax, bx, cx}), -1.0, double(width - 1))));
+    triangle.top = static_cast<int>(std::ceil(std::clamp(std::min({ay, by, cy}), 0.0, double(height))));
+    triangle.bottom = static_cast<int>(std::floor(std::clamp(std::max({ay, by, cy}), -1.0, double(height - 1))));
+    if (triangle.left > triangle.right || triangle.top > triangle.bottom) return false;
     const double area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
     if (!(std::abs(area) >= kSliver)) return false;
     const double inverse = 1.0 / area;
@@ -34,12 +40,7 @@ bool prepare(const float* positions, const int32_t* corners, int width, int heig
     triangle.second_y = (ax - cx) * inverse;
     triangle.third_x = (ay - by) * inverse;
     triangle.third_y = (bx - ax) * inverse;
-    // Clamped before the conversion: a vertex may lie anywhere.
-    triangle.left = static_cast<int>(std::ceil(std::clamp(std::min({ax, bx, cx}), 0.0, double(width))));
-    triangle.right = static_cast<int>(std::floor(std::clamp(std::max({ax, bx, cx}), -1.0, double(width - 1))));
-    triangle.top = static_cast<int>(std::ceil(std::clamp(std::min({ay, by, cy}), 0.0, double(height))));
-    triangle.bottom = static_cast<int>(std::floor(std::clamp(std::max({ay, by, cy}), -1.0, double(height - 1))));
-    return triangle.left <= triangle.right && triangle.top <= triangle.bottom;
+    return true;
 }
 
 // Calls draw(pixel, second, third) for every pixel centre inside the triangle.
