@@ -5,9 +5,12 @@
 
 - identity: the cosine of SFace between the photo and frames of real speech in eight styles; and, one by one,
   what each shape at full weight and each extreme pose costs.
-- round trip: shapes are swept over 0..1, and the landmark model reads the frames. Spearman's rank correlation
-  of what was asked and what was read, and how far each untouched group moved, in shares of the range that the
-  group itself covers when it is swept.
+- round trip: shapes are swept over 0..1, and the landmark model reads the frames, twice: each part of the
+  face from its own pixels (tools/face_reader.py, which says why, and what it can show), and, beside it, as
+  the model's own scores of whole frames have it. Spearman's rank correlation of what was asked and read, and
+  how far each untouched group rose, in shares of the range that the group itself covers when it is swept.
+  A group that falls is listed apart: no weight is below 0, and a mouth that a smile widens is not "less than
+  unpuckered". A photo whose lips are parted is swept from a composed mouth, as sessions show it.
 - stability: constant motion gives the same bytes; what a sway of 2 degrees changes outside the head's reach;
   the largest step of a slow sweep of every channel against its median step.
 - rest: how far the frame at rest is from the photo, in grey levels.
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +33,7 @@ import cv2
 import numpy as np
 from augmentation import read_sound
 from cases import EVERY_SHAPE, POSES, Case, motion_of
+from face_reader import GROUPS, FaceReader
 from numpy.typing import NDArray
 from sitters import DATA, choose_sitters, open_landmarker, open_sitters, open_view
 
@@ -69,14 +73,8 @@ SWEEP: Final = 31
 BLOCK: Final = 16
 """Side of the squares on which a jump is looked for, in pixels."""
 
-GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "jawOpen": ("jawOpen",),
-    "mouthPucker": ("mouthPucker",),
-    "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"),
-    "eyeBlink": ("eyeBlinkLeft", "eyeBlinkRight"),
-    "browInnerUp": ("browInnerUp",),
-}
-"""What the round trip asks for, and reads."""
+COMPOSED: Final[Case] = {"mouthPress": 0.125}
+"""Lips held lightly shut, just enough that a photo's own smile and parted lips have given way."""
 
 POSE_RANGES: Final[dict[str, float]] = {
     "headPitch": 15,
@@ -182,55 +180,78 @@ def score_identity(subject: Subject, recogniser: Recogniser, motions: dict[str, 
 
 
 def score_round_trip(subject: Subject) -> Scores:
-    """Sweep each group, read every group, and correlate."""
-    weights = np.linspace(0, 1, STEPS)
-    read = {
-        asked: np.array([_read(subject, {name: float(weight) for name in names}) for weight in weights])
-        for asked, names in GROUPS.items()
+    """Sweep each group, read every group in both ways, and correlate."""
+    start = COMPOSED if subject.portrait.lips_parted else {}
+    rest = subject.draw(start)
+    reader = FaceReader(open_landmarker(), rest)
+    parts, whole = {}, {}
+    for asked, names in GROUPS.items():
+        frames = [
+            subject.draw(start | dict.fromkeys(names, float(weight))) for weight in np.linspace(0, 1, STEPS)
+        ]
+        parts[asked] = _table(reader.read(frame) for frame in frames)
+        whole[asked] = _table(_scores(frame) for frame in frames)
+    shaken = [rest, *_shaken(rest)]
+    return {
+        "parts": _summary(parts, _table(reader.read_whole(picture) for picture in shaken)),
+        "scores": _summary(whole, _table(_scores(picture) for picture in shaken)),
     }
-    spans = np.array([np.ptp(read[name][:, column]) for column, name in enumerate(GROUPS)])
-    moved = {asked: np.abs(values - values[0]).max(axis=0) for asked, values in read.items()}
-    unsure = _unsureness(subject)
+
+
+def _summary(read: dict[str, NDArray[np.float64]], shaken: NDArray[np.float64]) -> Scores:
+    """Say how well sweeps were read, each float64[STEPS, groups], and how surely: shaken, float64[n, groups].
+
+    unsure: how far the reading of the photo moves when the picture is only shaken a little. A portrait that
+    moves a group less than that has not been shown to move it.
+    """
+    weights = np.linspace(0, 1, STEPS)
+    spans = np.array(
+        [
+            np.nanmax(read[name][:, column]) - np.nanmin(read[name][:, column])
+            for column, name in enumerate(GROUPS)
+        ]
+    )
+    shares = {
+        # Where the face was lost, all of it counts as moved.
+        asked: np.nan_to_num((values - values[0]) / np.maximum(spans, 1e-6), nan=1.0)
+        for asked, values in read.items()
+    }
+    unsure = np.nanmax(np.abs(shaken - shaken[0]), axis=0) / np.maximum(spans, 1e-6)
     return {
         "correlation": {
             name: _spearman(weights, read[name][:, column]) for column, name in enumerate(GROUPS)
         },
-        "range": dict(zip(GROUPS, spans.tolist(), strict=True)),
-        "moved": {asked: dict(zip(GROUPS, row.tolist(), strict=True)) for asked, row in moved.items()},
-        "unsure_of_range": dict(zip(GROUPS, (unsure / np.maximum(spans, 0.01)).tolist(), strict=True)),
-        "moved_of_range": {
-            asked: dict(zip(GROUPS, (row / np.maximum(spans, 0.01)).tolist(), strict=True))
-            for asked, row in moved.items()
-        },
+        "range": _by_group(spans),
+        "rose": {asked: _by_group(np.maximum(values, 0).max(axis=0)) for asked, values in shares.items()},
+        "fell": {asked: _by_group(-np.minimum(values, 0).min(axis=0)) for asked, values in shares.items()},
+        "unsure": _by_group(unsure),
     }
 
 
-def _unsureness(subject: Subject) -> NDArray[np.float64]:
-    """Return how far each group's reading of the photo moves when the picture is only shaken a little.
+def _by_group(values: NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(GROUPS, values.tolist(), strict=True))
 
-    A portrait that moves a group less than that has not been shown to move it.
-    """
-    photo = subject.draw({})
+
+def _table(readings: Iterable[dict[str, float]]) -> NDArray[np.float64]:
+    return np.array([list(reading.values()) for reading in readings])
+
+
+def _shaken(photo: Picture) -> Iterator[Picture]:
     height, width = photo.shape[:2]
-    rest = np.array(_scores(photo))
-    apart = [np.zeros(len(GROUPS))]
     for x, y, degrees, scale in SHAKES:
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale)
         matrix[:, 2] += (x, y)
         shaken = cv2.warpAffine(photo, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        apart.append(np.abs(np.array(_scores(np.asarray(shaken, np.uint8))) - rest))
-    return np.nanmax(apart, axis=0)
+        yield np.asarray(shaken, np.uint8)
 
 
-def _read(subject: Subject, case: Case) -> list[float]:
-    return _scores(subject.draw(case))
-
-
-def _scores(picture: Picture) -> list[float]:
+def _scores(picture: Picture) -> dict[str, float]:
     faces = open_landmarker().detect(picture)
     if not faces:
-        return [float("nan")] * len(GROUPS)
-    return [float(np.mean([faces[0].shapes[name] for name in names])) for names in GROUPS.values()]
+        return dict.fromkeys(GROUPS, float("nan"))
+    return {
+        group: float(np.mean([faces[0].shapes[name] for name in names])) for group, names in GROUPS.items()
+    }
 
 
 def _spearman(asked: NDArray[np.float64], read: NDArray[np.float64]) -> float:
@@ -440,14 +461,14 @@ def report(name: str, scores: Scores) -> None:
             f"  {styles}\n"
             f"  costliest: {', '.join(f'{case} {value:.2f}' for case, value in worst)}"
         )
-    if trip := scores.get("round_trip"):
-        print("round trip: rank correlation, range of the score; how far others move, in shares of theirs")
-        print(" " * 32 + " ".join(f"{name:>11}" for name in GROUPS))
+    for title, trip in scores.get("round_trip", {}).items():
+        print(f"round trip, {title}: rank correlation; how far others rise, in shares of their range")
+        print(" " * 25 + " ".join(f"{name:>11}" for name in GROUPS))
         for asked in GROUPS:
-            moved = " ".join(f"{trip['moved_of_range'][asked][name]:11.2f}" for name in GROUPS)
-            print(f"  {asked:14} {trip['correlation'][asked]:6.2f} {trip['range'][asked]:6.2f}  {moved}")
-        unsure = " ".join(f"{trip['unsure_of_range'][name]:11.2f}" for name in GROUPS)
-        print(f"  {'a shaken photo':28}  {unsure}")
+            moved = " ".join(f"{trip['rose'][asked][name]:11.2f}" for name in GROUPS)
+            print(f"  {asked:14} {trip['correlation'][asked]:6.2f}  {moved}")
+        unsure = " ".join(f"{trip['unsure'][name]:11.2f}" for name in GROUPS)
+        print(f"  {'a shaken photo':21}  {unsure}")
     if stability := scores.get("stability"):
         same, backdrop = stability["constant_motion_same_bytes"], stability["backdrop"]
         print(f"stability: constant motion, same bytes: {same}; told from its background: {backdrop}")
@@ -485,17 +506,23 @@ def report_all(scores: dict[str, Scores]) -> None:
         cases = {name: float(np.nanmean([entry["by_case"][name] for entry in found])) for name in names}
         worst = sorted(cases.items(), key=lambda item: item[1])[:12]
         print("  costliest: " + ", ".join(f"{case} {value:.2f}" for case, value in worst))
-    trips = [entry["round_trip"] for entry in scores.values() if "round_trip" in entry]
+    for title in ("parts", "scores"):
+        report_trips(
+            title, [entry["round_trip"][title] for entry in scores.values() if "round_trip" in entry]
+        )
+
+
+def report_trips(title: str, trips: list[Scores]) -> None:
     if trips:
-        print("round trip, median over portraits (and the lowest correlation):")
+        print(f"round trip, {title}: median over portraits (and the lowest correlation)")
     for asked in GROUPS if trips else ():
         ranks = [trip["correlation"][asked] for trip in trips]
-        moved = ", ".join(
-            f"{name} {np.median([trip['moved_of_range'][asked][name] for trip in trips]):.2f}"
+        rose = ", ".join(
+            f"{name} {np.median([trip['rose'][asked][name] for trip in trips]):.2f}"
             for name in GROUPS
             if name != asked
         )
-        print(f"  {asked:12} {np.median(ranks):.2f} (lowest {min(ranks):.2f}); moves {moved}")
+        print(f"  {asked:12} {np.median(ranks):.2f} (lowest {min(ranks):.2f}); raises {rose}")
 
 
 def table(scores: dict[str, Scores]) -> str:
@@ -504,13 +531,16 @@ def table(scores: dict[str, Scores]) -> str:
         "# Scores",
         "",
         "One row a portrait, by `python tools/score_portrait.py --table`, which says what each column means.",
-        "Landmarks are surest on photos: on drawings and paintings a low rank may be the reader's fault.",
+        "Each part of the face is read from its own pixels, the rest of the picture being the photo; the "
+        "landmark model's scores are read from whole frames, in which it guesses one part from another: "
+        "tools/face_reader.py says how that was settled.",
         "",
-        "| portrait | identity: mean, 5th percentile | rank: "
+        "| portrait | identity: mean, 5th percentile | rank, each part of the face read alone: "
         + ", ".join(GROUPS)
-        + " | others that moved by over 10 % and more than in a shaken photo "
+        + " | others that rose by over 10 % (± what shaking the photo moves them) "
+        "| rank by the landmark model's scores | others that rose by over 10 % in its scores (±) "
         "| background changed by a sway | largest step of a sweep | pops in speech | rest |",
-        "|" + "---|" * 8,
+        "|" + "---|" * 10,
     ]
     lines += [
         f"| {name} ({entry['kind']}) | " + " | ".join(_cells(entry)) + " |" for name, entry in scores.items()
@@ -525,23 +555,27 @@ def _cells(entry: Scores) -> list[str]:
         if identity["face_found"]
         else "no face found"
     )
-    moved = [
-        f"{asked} -> {name} {100 * share:.0f} %"
-        for asked, shares in trip["moved_of_range"].items()
-        for name, share in shares.items()
-        if name != asked and share > max(0.1, trip["unsure_of_range"][name])
-    ]
     swayed = max(sway["changed_share"] for sway in stability["sway"].values())
     jump, speech = stability["jumps"][0], stability["speech"]
     return [
         alike,
-        ", ".join(f"{rank:.2f}" for rank in trip["correlation"].values()),
-        ", ".join(moved) or "none",
+        *_round_trip_cells(trip["parts"]),
+        *_round_trip_cells(trip["scores"]),
         f"{100 * swayed:.2f} %" + ("" if stability["backdrop"] else ", not told from the person"),
         f"{jump['ratio']:.1f} x the median ({jump['channel']})",
         f"{len(speech['pops'])} of {speech['pairs']}",
         str(entry["rest"]["largest"]),
     ]
+
+
+def _round_trip_cells(trip: Scores) -> list[str]:
+    rose = [
+        f"{asked} -> {name} {100 * share:.0f} % (± {100 * trip['unsure'][name]:.0f})"
+        for asked, shares in trip["rose"].items()
+        for name, share in shares.items()
+        if name != asked and share > 0.1
+    ]
+    return [", ".join(f"{rank:.2f}" for rank in trip["correlation"].values()), ", ".join(rose) or "none"]
 
 
 if __name__ == "__main__":
