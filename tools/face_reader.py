@@ -82,20 +82,20 @@ FILMED: Final = np.array(
     [
         # gap    width   corners
         [0.000, 0.000, 0.000],
-        [0.010, -0.018, -0.010],
-        [0.020, -0.025, -0.015],
-        [0.030, -0.023, -0.014],
-        [0.042, -0.022, -0.017],
-        [0.060, -0.023, -0.015],
-        [0.080, -0.021, -0.019],
-        [0.105, -0.022, -0.023],
-        [0.135, -0.015, -0.025],
-        [0.175, -0.006, -0.036],
-        [0.250, -0.006, -0.053],
+        [0.010, -0.019, -0.009],
+        [0.020, -0.025, -0.013],
+        [0.030, -0.025, -0.013],
+        [0.042, -0.024, -0.014],
+        [0.060, -0.025, -0.013],
+        [0.080, -0.024, -0.016],
+        [0.105, -0.025, -0.018],
+        [0.135, -0.017, -0.020],
+        [0.175, -0.009, -0.030],
     ]
 )
-"""What the mouth's width and its corners' height do as filmed lips part: medians over 47,900 frames of GRID's
-talker, read by the same net, in distances between the outer eye corners. `--film` prints them."""
+"""What the mouth's width and its corners' height do as filmed lips part: medians over 47,910 frames of GRID's
+talker, read by the same net, in distances between the outer eye corners. `--film` prints them. Speech hardly
+goes further than the last row, which is taken to hold from there on."""
 
 
 SHUT_SHARE: Final = 0.15
@@ -280,7 +280,7 @@ def report_filmed_mouths(path: Path) -> None:
     gap, width, corners = np.concatenate(rows).T[:3]
     print(f"{len(gap)} frames of {len(rows)} clips; medians and 10th to 90th percentiles")
     edges = (FILMED[1:, 0] + FILMED[:-1, 0]) / 2
-    for low, high, (at, *_) in zip(edges, [*edges[1:], 0.3], FILMED[1:], strict=True):
+    for low, high, (at, *_) in zip(edges, [*edges[1:], 0.21], FILMED[1:], strict=True):
         near = (gap >= low) & (gap < high)
         spread = [np.quantile(values[near], (0.5, 0.1, 0.9)).round(3).tolist() for values in (width, corners)]
         print(f"gap {at:.3f}: {near.sum():6} frames, width {spread[0]}, corners {spread[1]}")
