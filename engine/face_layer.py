@@ -46,7 +46,7 @@ _DEEPEST_FOLD: Final = 0.13
 """Lips, lids and nostrils reach no further behind the skin before them, as a share of the face's height."""
 
 KEPT_SMILE: Final = 0.3
-"""How much of the photo's own smile stays while speaking. Its folds stay in the picture, so all of it
+"""How much of the photo's own smile stays while speaking. Its folds are softened only, so all of it
 going would look wrong; so would a mouth that never closes."""
 
 _KEPT_SQUINT: Final = 0.5

@@ -25,6 +25,7 @@ from mien.engine.placement import Box, Frame, Placement, bounds, ease
 from mien.engine.portrait import NEUTRALISER, Portrait
 from mien.engine.scaling import scale_portrait
 from mien.engine.scenery import Scenery
+from mien.engine.smile_folds import SmileFolds
 from mien.engine.waking import turn_to_viewer, turned
 from mien.kernels.blend import blend, turn
 from mien.kernels.edges import soften_jumps, spread_map
@@ -47,9 +48,9 @@ TRANSLATION_LIMITS: Final = np.array([0.12, 0.12, 0.25], np.float32)
 
 GAZE_LIMITS: Final = np.deg2rad(np.array([22.0, 16.0], np.float32))
 
-ROTATION_GAIN: Final = np.array([1.25, 1.3, 1.0], np.float32)
+ROTATION_GAIN: Final = np.array([1.5, 1.45, 1.0], np.float32)
 """Pitch, yaw, roll. A face fitted to frames drawn without it turns by about 0.65 of pitch, 0.7 of yaw and all
-of roll. All of it given back would ask of a photo what it does not show of the far cheek and the crown."""
+of roll."""
 
 CAMERA_DISTANCE: Final = 4.0
 """Of the viewer, in face widths: how much nearer a head looks when it comes towards the viewer."""
@@ -123,6 +124,8 @@ class RigRenderer:
         self._turn = turn_to_viewer(portrait)
         self._skin: Box = (0, 0, width, height)
         self._mouth = MouthDrawing(portrait, photo)
+        self._folds = SmileFolds(portrait, photo)
+        self._parted = 0.0, 0.0
         self._eyes = (
             EyeDrawing(portrait, "left", self._source, margin),
             EyeDrawing(portrait, "right", self._source, margin),
@@ -153,10 +156,14 @@ class RigRenderer:
 
     def _draw(self, motion: NDArray[np.float32], awake: float | None = None) -> Frame:
         placement = self._placement
-        parted = self._move(motion, _neutral(motion) if awake is None else awake)
+        neutral = _neutral(motion) if awake is None else awake
+        parted = self._move(motion, neutral)
         self._grid.follow(placement.positions)
         boxes = self._draw_skin_map()
-        self._mouth.part_lips(parted)
+        if self._parted != (parted, neutral):
+            self._parted = parted, neutral
+            self._mouth.part_lips(parted)
+            self._folds.soften(neutral)
         for eye in self._eyes:
             eye.follow(placement, motion)
         picture = self._canvas
