@@ -388,7 +388,8 @@ def test_a_pucker_takes_away_what_is_left_of_the_photos_smile(smiling: Portrait)
     """So its corners come further in than the same pucker's, of a face that did not smile."""
     grave, own = (replace(smiling, scores=np.full(len(SHAPES), score, np.float32)) for score in (0.0, 0.9))
     talk, pucker = motion_of(jawOpen=0.5), motion_of(mouthPucker=1.0)
-    same = [RigRenderer(portrait).render(talk) for portrait in (grave, own)]
-    drawn = [RigRenderer(portrait).render(pucker) for portrait in (grave, own)]
+    lips = box_round(smiling, (81, 13, 311), 1)  # beside them, a smile's folds are softened
+    same = [RigRenderer(portrait).render(talk)[lips] for portrait in (grave, own)]
+    drawn = [RigRenderer(portrait).render(pucker)[lips] for portrait in (grave, own)]
     assert np.array_equal(*same)
     assert np.abs(drawn[0].astype(int) - drawn[1]).max() > 20
