@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP
 from mien.engine.head import load_head, mouth_gap_weights
 from mien.engine.motion import INDEX, SHAPE_SLICE
+from mien.engine.mouth_lining import MouthLining
 from mien.engine.opening import CROSS, FINE, Opening
 from mien.engine.placement import Box, Frame, Pixels, Placement, bounds, ease, mix
 from mien.engine.portrait import Portrait
-from mien.engine.tongue import Tongue
+from mien.engine.tongue import Tongue, lets_out
 from mien.kernels.raster import raster_attributes
 
 _DIM: Final = 0.62
@@ -21,8 +22,6 @@ _LIGHT_REACH: Final = 0.026
 """From how far light comes in over an edge of the opening, in face widths."""
 _LIGHT_FALL: Final = 0.014
 """How far the light is shifted down: it comes from above, and the upper lip shades the teeth behind it."""
-_LINING: Final = np.array([3.0, 2.7, 2.5], np.float32)
-"""How much lighter than the throat the lining of lips and cheeks is."""
 _ROUNDING: Final = np.array([INDEX["mouthFunnel"], INDEX["mouthPucker"]])
 _ROUNDED_DIM: Final = 0.3
 """How much darker it is behind rounded lips: they stand off the teeth and shade them."""
@@ -40,6 +39,10 @@ _TOUCHING_FROM: Final = 0.5
 """From this share of the neutraliser on, lips that the photo parts may touch."""
 _STIRRED: Final = 0.03
 """Once the lips have moved so far from the photo's, in face widths, only its teeth are still to be seen."""
+_TONGUE_MARGIN: Final = 12
+_TONGUE_SHADOW: Final = np.array([0.4, 0.48, 0.48], np.float32)
+_TONGUE_SHADOW_REACH: Final = 0.012
+"""How dark the shadow is that a tongue casts on the lip, and how soft, in face widths."""
 _ROUND: Final[Pixels] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 
 
@@ -62,8 +65,16 @@ class MouthDrawing:
         person = portrait.matte[area].astype(np.float32)[..., None] * np.float32(1 / 255)
         self._lips = np.clip(self._skin_at_rest + changed * person, 0, 255)
         self._lip_columns = _lip_columns()
-        self._inside_triangles = portrait.mouth_triangles - np.int32(portrait.runs[1])
-        self._tongue = Tongue(portrait)
+        self._tongue, self._lining = Tongue(portrait), MouthLining(portrait)
+        own = portrait.mouth_triangles - np.int32(portrait.runs[1])
+        self._inside_triangles = np.concatenate([own, self._lining.triangles + len(portrait.mouth_paint)])
+        self._inside_paint = np.concatenate([portrait.mouth_paint, self._lining.paint])
+        self._tongue_triangles = _within(own, self._tongue.own)
+        self._tongue_paint = np.ones((len(self._inside_paint), 4), np.float32)
+        self._tongue_paint[self._tongue.own, :3] = self._tongue.lit(portrait.mouth_paint)
+        head = load_head()
+        teeth, first = head.part("upper_teeth"), head.mouth_inside().start
+        self._upper_triangles = _within(own, slice(teeth.start - first, teeth.stop - first))
         self._gap_weights = mouth_gap_weights()
 
     def part_lips(self, parted: float) -> None:
@@ -101,33 +112,62 @@ class MouthDrawing:
         area = picture[y : y + small[1], x : x + small[0]]
         self._shade_rim(area, alpha, shown * (1 - photo))
         mix(area, colour, alpha * shown)
+        out = lets_out(tongue)
+        if out > 0:
+            self._lay_over_lip(picture, placement, inside, ease(2 * out))
 
     def _inside(self, placement: Placement, tongue: float, gap: float) -> NDArray[np.float32]:
-        """Place the mouth's inside, float32[inside vertices, 3] in pixels of the picture."""
+        """Place the mouth's inside and its lining, float32[vertices, 3] in pixels of the picture."""
         first, last = int(self._portrait.runs[1]), int(self._portrait.runs[2])
         inside = placement.positions[first:last].copy()
         if tongue > 0:
             self._tongue.articulate(inside, placement, tongue, gap)
-        return inside
+        return np.concatenate([inside, self._lining.place(placement)])
 
     def _paint(
         self, inside: NDArray[np.float32], shape: tuple[int, ...], x: int, y: int, light: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Paint what lies behind the lips, float32[height, width, 3] at the light's resolution."""
         positions = inside.copy()
-        positions[:, 0] = (positions[:, 0] - x) * FINE + 0.5
-        positions[:, 1] = (positions[:, 1] - y) * FINE + 0.5
-        colour = np.zeros((*shape, 3), np.float32)
+        # cv2.pyrDown keeps every second pixel: those that lie on the picture's own.
+        positions[:, 0] = (positions[:, 0] - x) * FINE
+        positions[:, 1] = (positions[:, 1] - y) * FINE
+        colour = np.empty((*shape, 3), np.float32)
+        colour[:] = self._portrait.mouth_cavity
         depth = np.full(shape, np.inf, np.float32)
-        raster_attributes(positions, self._inside_triangles, self._portrait.mouth_paint, colour, depth)
-        small = light.shape[1::-1]
-        bare = cv2.resize(np.isinf(depth).view(np.uint8) * np.uint8(255), small, interpolation=cv2.INTER_AREA)
-        painted = np.asarray(cv2.resize(colour, small, interpolation=cv2.INTER_AREA), np.float32)
-        painted *= light
-        # Near the lips it is the cheeks' lining that one sees, and further in the throat.
-        cavity = self._portrait.mouth_cavity * (1 + _LINING * (1 - light))
-        painted += cavity * (bare.astype(np.float32) * np.float32(1 / 255))[..., None]
-        return painted
+        raster_attributes(positions, self._inside_triangles, self._inside_paint, colour, depth)
+        # Its filter is wide enough that a tooth's edge moves on evenly, without a flicker.
+        return np.asarray(cv2.pyrDown(colour), np.float32) * light
+
+    def _lay_over_lip(
+        self, picture: Frame, placement: Placement, inside: NDArray[np.float32], shown: float
+    ) -> None:
+        """Draw what of the tongue lies before the lips, with its shadow on them."""
+        box = bounds(inside[self._tongue.own, :2], placement.depth.shape, _TONGUE_MARGIN)
+        left, top, right, bottom = box
+        width, height = right - left, bottom - top
+        fine = inside.copy()
+        fine[:, 0] = (fine[:, 0] - left) * FINE + 0.5
+        fine[:, 1] = (fine[:, 1] - top) * FINE + 0.5
+        before: Pixels = placement.depth[top:bottom, left:right]
+        depth = np.ascontiguousarray(cv2.resize(before, None, fx=FINE, fy=FINE, interpolation=0), np.float32)
+        colour = np.zeros((*depth.shape, 4), np.float32)
+        # Upper teeth stay before it, though they were drawn already.
+        raster_attributes(fine, self._upper_triangles, self._tongue_paint, colour, depth)
+        colour.fill(0)
+        raster_attributes(fine, self._tongue_triangles, self._tongue_paint, colour, depth)
+        # The fourth channel of a tongue's paint is its cover: colours come out multiplied by it.
+        soft = cv2.resize(
+            cv2.GaussianBlur(colour, (0, 0), 0.8), (width, height), interpolation=cv2.INTER_AREA
+        )
+        cover = np.asarray(soft[..., 3], np.float32)
+        reach = _TONGUE_SHADOW_REACH * self._portrait.scale
+        fall = np.array([[1, 0, 0], [0, 1, 1.5 * reach]])
+        shadow = cv2.warpAffine(cv2.GaussianBlur(cover, (0, 0), reach), fall, (width, height))
+        area = picture[top:bottom, left:right]
+        shade = 1 - shown * _TONGUE_SHADOW * np.asarray(shadow, np.float32)[..., None]
+        mixed = area * shade * (1 - shown * cover[..., None]) + shown * soft[..., :3]
+        area[:] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
 
     def _light(self, opened: Pixels, small: tuple[int, int]) -> NDArray[np.float32]:
         """Say how much light falls on each pixel, float32[height, width, 1].
@@ -212,3 +252,9 @@ def _lip_columns() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     rings = load_head().rings[0][:8]
     half = rings.shape[1] // 2
     return rings[:, half - 1 : 0 : -1], rings[:, half + 1 :]
+
+
+def _within(triangles: NDArray[np.int32], run: slice) -> NDArray[np.int32]:
+    """Return the triangles of one run of vertices."""
+    inside = ((triangles >= run.start) & (triangles < run.stop)).all(axis=1)
+    return np.ascontiguousarray(triangles[inside])

@@ -84,8 +84,9 @@ class Opening:
         inside = np.zeros_like(covered)
         cv2.fillPoly(inside, [np.round(outline * 8).astype(np.int32)], 255, shift=3)
         cv2.dilate(inside, self.grow, dst=inside)
-        shown = cv2.resize(bare[y : y + height, x : x + width], None, fx=FINE, fy=FINE, interpolation=0)
-        whole[y * FINE : (y + height) * FINE, x * FINE : (x + width) * FINE] = inside & shown & ~covered
+        bare = cv2.resize(bare[y : y + height, x : x + width], None, fx=FINE, fy=FINE, interpolation=0)
+        own = whole[y * FINE : (y + height) * FINE, x * FINE : (x + width) * FINE]
+        own[:] = inside & np.asarray(bare, np.uint8) & ~covered
         return whole
 
 
