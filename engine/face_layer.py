@@ -43,8 +43,8 @@ _BELOW_BROW: Final = 0.8
 BROW_SHAPES: Final = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 
 _LIP_EDGE: Final = 1.0
-"""What lips hide within so many pixels of a picture of 512 keeps the photo's colours at its own place: the first
-of it to come forth as they stir must look like what it comes before."""
+"""What lips hide within so many pixels of a picture of 512 keeps the photo's colours at its own place: the
+first of it to come forth as they stir must look like what it comes before."""
 
 _DEEPEST_FOLD: Final = 0.13
 """Lips, lids and nostrils reach no further behind the skin before them, as a share of the face's height."""

@@ -1,5 +1,6 @@
 """The lining of the mouth: cheeks, palate and floor, between which the dark of the throat is seen."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,9 @@ _GUM_COLUMNS: Final = 61
 _ANCHORS: Final = np.arange(0, _GUM_COLUMNS, 6)
 """Along the necks of a row of teeth, the vertices of the gum that palate or floor hang on."""
 
+_CROWN_VERTICES: Final = 40
+"""Of a row of teeth, so many nearest to a place along it tell its length and its colour there."""
+
 _VAULT: Final = {
     "upper_gum": np.array(
         [
@@ -45,6 +49,41 @@ share of the way to its middle at the back; how much lower and further back, in 
 it is, where 1 is the colour of the gum it hangs on."""
 
 
+_ROWS: Final = {"upper_gum": "upper_teeth", "lower_gum": "lower_teeth"}
+_BEHIND_TEETH: Final = 0.02
+_CROWN_SHARE: Final = 0.97
+_BETWEEN_TEETH: Final = 0.7
+"""Behind the teeth, so far inwards as a share of the way to the row's middle, over so much of their crowns,
+runs a strip of so much of their light: it is what one sees between two teeth, not the throat."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """Rings that hang on a row of teeth, and their colours."""
+
+    necks: NDArray[np.intp]
+    """intp[columns]: of the portrait's vertices, those at the necks of the teeth."""
+
+    inward: NDArray[np.float32]
+    """float32[rings, 1, 1]: how far inside of the row, as a share of the way to its middle at the back."""
+
+    lowered: NDArray[np.float32]
+    """float32[rings, columns or 1, 1]: how much lower, in face widths."""
+
+    back: NDArray[np.float32]
+    """float32[rings, 1, 1]: how much further back, in face widths."""
+
+    paint: NDArray[np.float32]
+    """float32[rings, columns, 3]: RGB, 0..255."""
+
+    def place(self, positions: NDArray[np.float32], axes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return where its vertices lie, float32[rings * columns, 3], in pixels of the picture."""
+        row = positions[self.necks]
+        inward = self.inward * (np.float32(0.5) * (row[0] + row[-1]) - row)
+        placed = row + inward + self.lowered * axes[:, 1] + self.back * axes[:, 2]
+        return np.asarray(placed.reshape(-1, 3), np.float32)
+
+
 class MouthLining:
     """One portrait's lining."""
 
@@ -53,37 +92,60 @@ class MouthLining:
         self._rim = head.rings[0][0, ::_CHEEK_COLUMNS].astype(np.intp)
         self._axes = mouth_axes(portrait)
         self._steps = _cheek_steps(len(self._rim))
-        first, inside = head.mouth_inside().start, int(portrait.runs[1])
-        dark, meshes = portrait.mouth_cavity, [_strips(len(_BACK), len(self._rim), closed=True)]
-        necks = {name: _ANCHORS + head.part(name).start - first for name in _VAULT}
-        front = portrait.mouth_paint[necks["upper_gum"][len(_ANCHORS) // 2]]
-        paint = [dark + np.repeat(_CHEEK_LIGHT, len(self._rim))[:, None] * (front - dark)]
-        self._necks = []
-        for name, neck in necks.items():
-            rings = _VAULT[name]
-            self._necks.append((neck + inside, rings[:, :3, None]))
-            light = rings[:, 3:, None]
-            paint.append((dark + light * (portrait.mouth_paint[neck] - dark)).reshape(-1, 3))
-            meshes.append(_strips(len(rings), len(_ANCHORS), closed=False))
-        starts = np.cumsum([0, *(len(part) for part in paint)])
+        self._sheets = [_vault(portrait, gum) for gum in _VAULT]
+        self._sheets += [_between_teeth(portrait, gum, teeth) for gum, teeth in _ROWS.items()]
+        dark, front = portrait.mouth_cavity, self._sheets[0].paint[0].max(axis=0)
+        cheeks = dark + np.repeat(_CHEEK_LIGHT, len(self._rim))[:, None] * (front - dark)
+        meshes = [_strips(len(_BACK), len(self._rim), closed=True)]
+        meshes += [_strips(*sheet.paint.shape[:2], closed=False) for sheet in self._sheets]
+        paint = [cheeks, *(sheet.paint.reshape(-1, 3) for sheet in self._sheets)]
+        starts = np.cumsum([0, *(len(part) for part in paint[:-1])])
         self.paint = np.concatenate(paint).astype(np.float32)
         """float32[vertices, 3]: RGB, 0..255."""
         self.triangles = np.concatenate(
-            [mesh + np.int32(start) for mesh, start in zip(meshes, starts, strict=False)]
+            [mesh + np.int32(start) for mesh, start in zip(meshes, starts, strict=True)]
         )
         """int32[triangles, 3], into its own vertices."""
 
     def place(self, placement: Placement) -> NDArray[np.float32]:
         """Return where its vertices lie, float32[vertices, 3], in pixels of the picture."""
-        axes = placement.rotation @ self._axes
-        rim = placement.positions[self._rim]
-        placed = [np.tile(rim, (len(_BACK), 1)) + self._steps @ axes.T]
-        for neck, rings in self._necks:
-            row = placement.positions[neck]
-            middle = np.float32(0.5) * (row[0] + row[-1])
-            away = rings[:, 1] * axes[:, 1] + rings[:, 2] * axes[:, 2]
-            placed.append((row + rings[:, :1] * (middle - row) + away[:, None]).reshape(-1, 3))
-        return np.concatenate(placed)
+        positions, axes = placement.positions, placement.rotation @ self._axes
+        cheeks = np.tile(positions[self._rim], (len(_BACK), 1)) + self._steps @ axes.T
+        return np.concatenate([cheeks, *(sheet.place(positions, axes) for sheet in self._sheets)])
+
+
+def _vault(portrait: Portrait, gum: str) -> _Sheet:
+    """Build the palate over the upper gum, or the floor within the lower one."""
+    necks, own = _necks(portrait, gum)
+    inward, lowered, back, light = (column[:, None, None] for column in _VAULT[gum].T)
+    dark = portrait.mouth_cavity
+    return _Sheet(necks, inward, lowered, back, dark + light * (portrait.mouth_paint[own] - dark))
+
+
+def _between_teeth(portrait: Portrait, gum: str, teeth: str) -> _Sheet:
+    """Build the strip behind a row of teeth, from their necks towards their edges."""
+    head = load_head()
+    necks, own = _necks(portrait, gum)
+    run, first = head.part(teeth), head.mouth_inside().start
+    neck, crowns = head.vertices[own + first], head.vertices[run]
+    aside = np.abs(crowns[:, 0] - neck[:, :1])
+    paint = portrait.mouth_paint[run.start - first : run.stop - first]
+    lowered, shown = np.zeros((2, len(necks), 1), np.float32), np.zeros((2, len(necks), 3), np.float32)
+    dark = portrait.mouth_cavity
+    for column, nearness in enumerate(aside):
+        near = nearness < np.partition(nearness, _CROWN_VERTICES)[_CROWN_VERTICES]
+        length = crowns[near, 1] - neck[column, 1]
+        lowered[1, column] = _CROWN_SHARE * length[np.abs(length).argmax()]
+        shown[:, column] = dark + _BETWEEN_TEETH * (np.median(paint[near], axis=0) - dark)
+    inward = np.full((2, 1, 1), _BEHIND_TEETH, np.float32)
+    return _Sheet(necks, inward, lowered, np.zeros_like(inward), shown)
+
+
+def _necks(portrait: Portrait, gum: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the vertices of a gum at the necks of its teeth, in the portrait and in its mouth's inside."""
+    head = load_head()
+    own = _ANCHORS + head.part(gum).start - head.mouth_inside().start
+    return (own + int(portrait.runs[1])).astype(np.intp), own.astype(np.intp)
 
 
 def _cheek_steps(columns: int) -> NDArray[np.float32]:

@@ -61,19 +61,19 @@ of roll."""
 CAMERA_DISTANCE: Final = 4.0
 """Of the viewer, in face widths: how much nearer a head looks when it comes towards the viewer."""
 
-NEUTRAL_AT: Final = 0.5
+NEUTRAL_AT: Final = 0.75
 """Sum of mouth weights from which on the photo's own smile or parted lips have given way to speech.
 
-A smile does not count: it goes on from the photo's own. What closes lips counts twice, so that a composed
-mouth (mien.engine.idle) has just that sum. The weight of the neutraliser is smoothstep(sum / NEUTRAL_AT): 0
-with zero slope at rest, so that a photo that smiles is shown as it is while nothing moves, and faint noise
-leaves it."""
+A smile does not count: it goes on from the photo's own. What closes lips counts three times, so that a
+composed mouth (mien.engine.idle) has just that sum. The weight of the neutraliser is
+smoothstep(sum / NEUTRAL_AT): 0 with zero slope at rest, so that a photo that smiles is shown as it is while
+nothing moves, and faint noise leaves it."""
 
 _SPEAKS: Final = np.array(
     [
         0.0
         if not name.startswith(("jaw", "mouth")) or name.startswith("mouthSmile")
-        else 2.0
+        else 3.0
         if name.startswith(("mouthPress", "mouthRoll", "mouthClose"))
         else 1.0
         for name in SHAPES

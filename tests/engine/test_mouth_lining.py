@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from motions import motion_of
 from synthetic_face import draw_photo
 
 from mien.engine.head_fit import rotation_about
@@ -7,6 +8,7 @@ from mien.engine.mouth_frame import mouth_axes
 from mien.engine.mouth_lining import MouthLining
 from mien.engine.placement import Placement
 from mien.engine.portrait import Portrait
+from mien.engine.rig_renderer import RigRenderer
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +39,18 @@ def test_the_lining_leads_back_from_the_lips_and_darkens(portrait: Portrait) -> 
     assert lining.paint.min() >= 0
     assert lining.paint.max() <= 255
     assert lining.triangles.max() == len(back) - 1
+
+
+def test_between_two_teeth_no_throat_is_seen(portrait: Portrait) -> None:
+    """Their gap is narrower than a pixel: were it black, it would flicker as the head moves."""
+    renderer = RigRenderer(draw_photo().portrait())
+    frames = np.stack(
+        [
+            renderer.render(motion_of(jawOpen=0.25, mouthUpperUp=0.3, headYaw=float(yaw))).astype(int)
+            for yaw in np.linspace(0, 0.02, 15)
+        ]
+    )
+    x, y = renderer._portrait.landmarks[13, :2].astype(int)
+    mouth = frames[:, y - 12 : y + 8, x - 30 : x + 30].mean(axis=-1)
+    assert mouth.max() > 150
+    assert np.abs(np.diff(mouth, 2, axis=0)).max() < 40

@@ -128,7 +128,7 @@ def test_lips_that_stir_show_nothing_new(name: str) -> None:
     photo = portrait.picture[top:bottom, left:right]
 
     def beyond(motion: Motion, side: int, share: float) -> float:
-        """How far any pixel has left what a square of `side` pixels round it spans, or a share of the span."""
+        """How far any pixel has left what a square of `side` pixels round it spans, or a share of that."""
         drawn = renderer.render(motion)[top:bottom, left:right].astype(int)
         square = np.ones((side, side), np.uint8)
         darkest, lightest = cv2.erode(photo, square).astype(int), cv2.dilate(photo, square).astype(int)
