@@ -11,7 +11,7 @@ from mien.engine.head import load_head, mouth_gap_weights
 from mien.engine.motion import INDEX, SHAPE_SLICE
 from mien.engine.mouth_lining import MouthLining
 from mien.engine.opening import CROSS, FINE, Opening
-from mien.engine.placement import Box, Frame, Pixels, Placement, bounds, ease, mix
+from mien.engine.placement import Box, Frame, Pixels, Placement, bounds, ease
 from mien.engine.portrait import Portrait
 from mien.engine.tongue import Tongue, lets_out
 from mien.kernels.raster import raster_attributes
@@ -29,6 +29,8 @@ _COARSE: Final = 4
 """The light is worked out at so many times fewer pixels a side than openings are cut out at."""
 _RIM: Final = np.array([0.30, 0.44, 0.42], np.float32)
 """How much darker lips turn, in red, green and blue, where they bend into an open mouth: wet and reddish."""
+_RIM_TABLE: Final = np.round(np.arange(256)[:, None, None] * (1 - _RIM)).astype(np.uint8)
+"""What each level of a lip's red, green and blue becomes there."""
 _RIM_REACH: Final = 0.007
 """How wide that rim is, in face widths."""
 _SLIT: Final = 2.0
@@ -55,6 +57,7 @@ class MouthDrawing:
         loop = INNER_LIPS_TOP + INNER_LIPS_BOTTOM[-2:0:-1]
         self.opening = Opening.within(portrait, rings[:10].ravel(), loop, _ROUND)
         self._portrait = portrait
+        self._photo_teeth = np.dstack([portrait.picture, portrait.teeth_photo])
         left, top = (int(edge) for edge in portrait.lips_corner)
         height, width = portrait.lips_picture.shape[:2]
         area = (slice(top, top + height), slice(left, left + width))
@@ -87,12 +90,12 @@ class MouthDrawing:
 
     def draw(self, picture: Frame, placement: Placement, box: Box, motion: NDArray[np.float32]) -> None:
         """Draw teeth, gums and tongue where the lips part."""
-        tongue = float(motion[INDEX["tongueOut"]])
-        inside = self._inside(placement, tongue, float(self._gap_weights @ motion[SHAPE_SLICE]))
         opened = cv2.morphologyEx(self.opening.mask(placement, box), cv2.MORPH_OPEN, CROSS)
         left, top, width, height = cv2.boundingRect(opened)
         if width * height == 0 or cv2.countNonZero(opened) < 6:
             return
+        tongue = float(motion[INDEX["tongueOut"]])
+        inside = self._inside(placement, tongue, float(self._gap_weights @ motion[SHAPE_SLICE]))
         # Room for the lips' rim to fade out.
         margin = FINE * (2 + round(3 * _RIM_REACH * self._portrait.scale))
         left, top = max(left - margin, 0) & ~1, max(top - margin, 0) & ~1
@@ -111,7 +114,8 @@ class MouthDrawing:
         shown = ease(cv2.countNonZero(opened) / (_SLIT * FINE * width))
         area = picture[y : y + small[1], x : x + small[0]]
         self._shade_rim(area, alpha, shown * (1 - photo))
-        mix(area, colour, alpha * shown)
+        share = alpha.astype(np.float32) * np.float32(shown / 255)
+        cv2.blendLinear(area, cv2.convertScaleAbs(colour), 1 - share, share, dst=area)
         out = lets_out(tongue)
         if out > 0:
             self._lay_over_lip(picture, placement, inside, ease(2 * out))
@@ -189,8 +193,8 @@ class MouthDrawing:
     def _shade_rim(self, area: Frame, alpha: Pixels, shown: float) -> None:
         """Darken the lips where they bend inwards, in place."""
         rim = cv2.GaussianBlur(alpha, (0, 0), _RIM_REACH * self._portrait.scale).astype(np.float32)
-        rim = np.minimum(rim * np.float32(1.6 * shown / 255), 1)[..., None]
-        area[:] = np.round(area * (1 - rim * _RIM)).astype(np.uint8)
+        share = np.minimum(rim * np.float32(1.6 * shown / 255), 1)
+        cv2.blendLinear(area, cv2.LUT(area, _RIM_TABLE), 1 - share, share, dst=area)
 
     def _photo_share(self, placement: Placement, motion: NDArray[np.float32]) -> float:
         """Say how much of the inside is as in the photo: all at rest, nothing once the lips have moved."""
@@ -214,16 +218,17 @@ class MouthDrawing:
         portrait = self._portrait
         if not portrait.lips_parted:
             return inside
-        height, width = inside.shape[:2]
-        rows, columns = np.mgrid[y : y + height, x : x + width].astype(np.float32)
         depth = float(portrait.vertices[portrait.runs[1] : portrait.runs[2], 2].min())
-        u, v = placement.unturned(columns, rows, depth)
-        photo = cv2.remap(portrait.picture, u, v, cv2.INTER_LINEAR).astype(np.float32)
-        whole = cv2.remap(portrait.mouth_photo, u, v, cv2.INTER_LINEAR).astype(np.float32)
-        teeth = cv2.remap(portrait.teeth_photo, u, v, cv2.INTER_LINEAR).astype(np.float32)
-        whole = np.float32(share) * (whole + np.float32(share) * (255 - whole))
-        mask = np.maximum(whole, teeth)[..., None] * np.float32(1 / 255)
-        return np.asarray(inside + mask * (photo - inside), np.float32)
+        back = np.array(placement.unturning(depth), np.float32).reshape(2, 3)
+        back[:, 2] += back[:, :2] @ np.array([x, y], np.float32)
+        size, flags = inside.shape[1::-1], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        photo = np.asarray(cv2.warpAffine(self._photo_teeth, back, size, flags=flags), np.float32)
+        mask = photo[..., 3]
+        if share > 0:
+            whole = np.asarray(cv2.warpAffine(portrait.mouth_photo, back, size, flags=flags), np.float32)
+            mask = np.maximum(np.float32(share) * (whole + np.float32(share) * (255 - whole)), mask)
+        mask = mask * np.float32(1 / 255)
+        return np.asarray(cv2.blendLinear(inside, photo[..., :3].copy(), 1 - mask, mask), np.float32)
 
     def shade_lip_line(self, picture: Frame, placement: Placement) -> None:
         """Draw the shadow between closed lips that the photo, its lips parted, does not have."""
@@ -239,8 +244,10 @@ class MouthDrawing:
         mask = np.zeros((down - up, right - left), np.uint8)
         closed = bottom[:, 1] - top[:, 1] < _TOUCHING
         shifted = np.round((line - [left, up]) * 8).astype(np.int32)
-        for start in np.flatnonzero(closed[:-1] & closed[1:]):
-            cv2.line(mask, shifted[start], shifted[start + 1], 255, 1, cv2.LINE_AA, 3)
+        touching = np.flatnonzero(closed[:-1] & closed[1:])
+        runs = np.split(touching, np.flatnonzero(np.diff(touching) > 1) + 1)
+        lines = [shifted[run[0] : run[-1] + 2] for run in runs if len(run)]
+        cv2.polylines(mask, lines, False, 255, 1, cv2.LINE_AA, 3)
         shadow = cv2.GaussianBlur(mask, (0, 0), 1.1).astype(np.float32)[..., None] / 255
         area = picture[up:down, left:right]
         dark = 1 - weight * shadow * np.array([0.55, 0.72, 0.72], np.float32)

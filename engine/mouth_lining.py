@@ -76,12 +76,18 @@ class _Sheet:
     paint: NDArray[np.float32]
     """float32[rings, columns, 3]: RGB, 0..255."""
 
-    def place(self, positions: NDArray[np.float32], axes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return where its vertices lie, float32[rings * columns, 3], in pixels of the picture."""
-        row = positions[self.necks]
-        inward = self.inward * (np.float32(0.5) * (row[0] + row[-1]) - row)
-        placed = row + inward + self.lowered * axes[:, 1] + self.back * axes[:, 2]
-        return np.asarray(placed.reshape(-1, 3), np.float32)
+    def hung(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return its vertices as sums: shares of the necks, and steps right, down and back in face widths.
+
+        float32[rings * columns, columns] and float32[rings * columns, 3].
+        """
+        rings, columns = self.paint.shape[:2]
+        middle = np.zeros((columns, columns), np.float32)
+        middle[:, [0, -1]] = 0.5
+        shares = self.inward * middle + (1 - self.inward) * np.eye(columns, dtype=np.float32)
+        steps = np.zeros((rings, columns, 3), np.float32)
+        steps[..., 1], steps[..., 2] = self.lowered[..., 0], self.back[..., 0]
+        return shares.reshape(-1, columns), steps.reshape(-1, 3)
 
 
 class MouthLining:
@@ -89,16 +95,20 @@ class MouthLining:
 
     def __init__(self, portrait: Portrait) -> None:
         head = load_head()
-        self._rim = head.rings[0][0, ::_CHEEK_COLUMNS].astype(np.intp)
+        rim = head.rings[0][0, ::_CHEEK_COLUMNS].astype(np.intp)
+        sheets = [_vault(portrait, gum) for gum in _VAULT]
+        sheets += [_between_teeth(portrait, gum, teeth) for gum, teeth in _ROWS.items()]
+        dark, front = portrait.mouth_cavity, sheets[0].paint[0].max(axis=0)
+        cheeks = dark + np.repeat(_CHEEK_LIGHT, len(rim))[:, None] * (front - dark)
+        meshes = [_strips(len(_BACK), len(rim), closed=True)]
+        meshes += [_strips(*sheet.paint.shape[:2], closed=False) for sheet in sheets]
+        paint = [cheeks, *(sheet.paint.reshape(-1, 3) for sheet in sheets)]
         self._axes = mouth_axes(portrait)
-        self._steps = _cheek_steps(len(self._rim))
-        self._sheets = [_vault(portrait, gum) for gum in _VAULT]
-        self._sheets += [_between_teeth(portrait, gum, teeth) for gum, teeth in _ROWS.items()]
-        dark, front = portrait.mouth_cavity, self._sheets[0].paint[0].max(axis=0)
-        cheeks = dark + np.repeat(_CHEEK_LIGHT, len(self._rim))[:, None] * (front - dark)
-        meshes = [_strips(len(_BACK), len(self._rim), closed=True)]
-        meshes += [_strips(*sheet.paint.shape[:2], closed=False) for sheet in self._sheets]
-        paint = [cheeks, *(sheet.paint.reshape(-1, 3) for sheet in self._sheets)]
+        self._anchors = np.concatenate([rim, *(sheet.necks for sheet in sheets)])
+        runs = [(np.tile(np.eye(len(rim), dtype=np.float32), (len(_BACK), 1)), _cheek_steps(len(rim)))]
+        runs += [sheet.hung() for sheet in sheets]
+        self._shares = _side_by_side([shares for shares, _ in runs])
+        self._steps = np.concatenate([steps for _, steps in runs])
         starts = np.cumsum([0, *(len(part) for part in paint[:-1])])
         self.paint = np.concatenate(paint).astype(np.float32)
         """float32[vertices, 3]: RGB, 0..255."""
@@ -109,9 +119,17 @@ class MouthLining:
 
     def place(self, placement: Placement) -> NDArray[np.float32]:
         """Return where its vertices lie, float32[vertices, 3], in pixels of the picture."""
-        positions, axes = placement.positions, placement.rotation @ self._axes
-        cheeks = np.tile(positions[self._rim], (len(_BACK), 1)) + self._steps @ axes.T
-        return np.concatenate([cheeks, *(sheet.place(positions, axes) for sheet in self._sheets)])
+        turned = self._steps @ (placement.rotation @ self._axes).T
+        return np.asarray(self._shares @ placement.positions[self._anchors] + turned, np.float32)
+
+
+def _side_by_side(blocks: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Put matrices along the diagonal of one that is zero elsewhere."""
+    ends = np.cumsum([block.shape for block in blocks], axis=0)
+    whole = np.zeros(ends[-1], np.float32)
+    for block, (row, column) in zip(blocks, ends, strict=True):
+        whole[row - block.shape[0] : row, column - block.shape[1] : column] = block
+    return whole
 
 
 def _vault(portrait: Portrait, gum: str) -> _Sheet:
