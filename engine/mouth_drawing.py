@@ -30,7 +30,9 @@ _COARSE: Final = 4
 _RIM: Final = np.array([0.30, 0.44, 0.42], np.float32)
 """How much darker lips turn, in red, green and blue, where they bend into an open mouth: wet and reddish."""
 _RIM_TABLE: Final = np.round(np.arange(256)[:, None, None] * (1 - _RIM)).astype(np.uint8)
-"""What each level of a lip's red, green and blue becomes there."""
+_LINE: Final = np.array([0.55, 0.72, 0.72], np.float32)
+_LINE_TABLE: Final = np.round(np.arange(256)[:, None, None] * (1 - _LINE)).astype(np.uint8)
+"""What each level of a lip's red, green and blue becomes there, and in the line between closed lips."""
 _RIM_REACH: Final = 0.007
 """How wide that rim is, in face widths."""
 _SLIT: Final = 2.0
@@ -248,10 +250,9 @@ class MouthDrawing:
         runs = np.split(touching, np.flatnonzero(np.diff(touching) > 1) + 1)
         lines = [shifted[run[0] : run[-1] + 2] for run in runs if len(run)]
         cv2.polylines(mask, lines, False, 255, 1, cv2.LINE_AA, 3)
-        shadow = cv2.GaussianBlur(mask, (0, 0), 1.1).astype(np.float32)[..., None] / 255
+        shadow = cv2.GaussianBlur(mask, (0, 0), 1.1).astype(np.float32) * np.float32(weight / 255)
         area = picture[up:down, left:right]
-        dark = 1 - weight * shadow * np.array([0.55, 0.72, 0.72], np.float32)
-        area[:] = np.round(area * dark).astype(np.uint8)
+        cv2.blendLinear(area, cv2.LUT(area, _LINE_TABLE), 1 - shadow, shadow, dst=area)
 
 
 def _lip_columns() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
