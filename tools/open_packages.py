@@ -208,7 +208,9 @@ def package_mouths(
         f"headaudio {HEADAUDIO.rsplit('@', 1)[1]}, fitted map": [
             head(answer.headaudio, closes=VISEMES.index("PP"), teeth=VISEMES.index("FF")) for answer in asked
         ],
-        "headaudio, openfacefx's ARKit table": [arkit_mouth(answer.headaudio_shapes) for answer in asked],
+        "headaudio, openfacefx's ARKit table": [
+            arkit_mouth(_advance(answer.headaudio_shapes, head.delay)) for answer in asked
+        ],
         "pylipsync 0.2.1, fitted map": [lipsync(a.pylipsync, closes=None, teeth=None) for a in asked],
         "openfacefx 0.24.0, true phonemes": [arkit_mouth(answer.openfacefx) for answer in asked],
     }

@@ -36,6 +36,7 @@ HEADINGS: Final = {
     "rounded_on_oo_w": "rounded on oo, w",
     "lip_teeth_on_f_v": "lip-teeth on f, v",
     "lip_distance": "lip distance, %",
+    "lip_distance_scaled": "at its best gain, %",
 }
 SET_TITLES: Final = {
     "grid": "Held-out clips of GRID's talker, filmed",
