@@ -18,7 +18,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from players import Player, envelope, mouth_of
 from recordings import Recording, read_recordings
-from score_motion import LIVE, add_sources, sources_of
+from score_motion import LIVE, LIVE_ALONE, add_sources, sources_of
 
 from mien.engine.motion import INDEX
 from mien.engine.timebase import FRAME_RATE, MILLISECONDS_PER_FRAME
@@ -161,7 +161,9 @@ def score_tables(scores: dict[str, Any]) -> str:
         parts.append(f"| | {' | '.join(HEADINGS[key] for key in present)} |\n|{'---|' * (len(present) + 1)}")
         for system, row in rows.items():
             cells = [cell(row.get(key), key) for key in present]
-            parts.append(f"| {f'**{system}**' if system == LIVE else system} | {' | '.join(cells)} |")
+            parts.append(
+                f"| {f'**{system}**' if system in (LIVE, LIVE_ALONE) else system} | {' | '.join(cells)} |"
+            )
     return "\n".join(parts)
 
 

@@ -63,7 +63,7 @@ FILM: Final = "the film on our rig"
 WAKING_S: Final = 0.4
 """What a stream's first moments, in which it wakes, are left out of in silence."""
 
-MOVED: Final = 8
+MOVED: Final = 6
 FELT: Final = 2
 """Recordings in which emotions are measured: on the lips at intensity 3, on the face at 1, 2 and 3."""
 
@@ -124,9 +124,9 @@ def systems(
     """Return the mouths of every system on one set."""
     targets = sources.targets()
     sounds = [recording.sound for recording in recordings]
-    made = {LIVE: [mouth_of(player.play(sound)) for sound in sounds]} if name != "facegood" else {}
-    made |= {LIVE_ALONE: player.mouths(sounds), OFFLINE: player.mouths(sounds, WHOLE_WINDOWS)}
+    made = {LIVE_ALONE: player.mouths(sounds), OFFLINE: player.mouths(sounds, WHOLE_WINDOWS)}
     if name == "grid":
+        made = {LIVE: [mouth_of(player.play(sound)) for sound in sounds], **made}
         made["sampler's own mouth, 4 steps"] = [
             sampled_mouth(player.denoiser, sound, MotionConfig(guidance_scale=1.0)) for sound in sounds
         ]
