@@ -29,6 +29,8 @@ SENTENCE: Final = 7
 HEADINGS: Final = {
     "jaw_r": "jaw r",
     "gap_r": "gap r",
+    "jaw_r_speaking": "jaw r, speaking",
+    "gap_r_speaking": "gap r, speaking",
     "gap_acceleration": "liveliness of the gap",
     "gap_lag_ms": "lag, ms",
     "closed_on_pbm": "closed on p b m",

@@ -33,6 +33,7 @@ from lip_measures import (
     lag_ms,
     open_vowels_shut,
     recall_at,
+    speaking,
 )
 from open_packages import package_mouths
 from players import (
@@ -83,6 +84,15 @@ def measure(recordings: Sequence[Recording], mouths: Sequence[Mouth]) -> Row:
         if max(track.std() for track in made) < 1e-6:
             continue
         row[f"{name}_r"] = correlation(made, wanted)
+        if all(recording.phones for recording, _ in pairs):
+            near = [
+                speaking(recording.phones, len(track))
+                for (recording, _), track in zip(pairs, made, strict=True)
+            ]
+            row[f"{name}_r_speaking"] = correlation(
+                [track[frames] for track, frames in zip(made, near, strict=True)],
+                [track[frames] for track, frames in zip(wanted, near, strict=True)],
+            )
         if name != "rounding":
             row[f"{name}_acceleration"] = acceleration_ratio(made, wanted)
             row[f"{name}_amplitude"] = amplitude_ratio(made, wanted)
