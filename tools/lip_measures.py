@@ -39,9 +39,9 @@ NEAR_S: Final = 0.08
 BREATH_S: Final = 0.12
 
 CLOSURES: Final = frozenset("pbm")
-ROUNDED: Final = frozenset("uw")
-UNROUNDED: Final = frozenset("aɑæʌɛɪiəAIszθðtdnlkɡgh")
-LIP_TEETH: Final = frozenset("fv")
+ROUNDED: Final = frozenset("uwyɥ")
+UNROUNDED: Final = frozenset("aɑæʌɛeɪiəɐAIszθðtdnlkɡghɕʨçɲɾ")
+LIP_TEETH: Final = frozenset("fvʋ")
 NO_LIP_TEETH: Final = UNROUNDED | ROUNDED | frozenset("ʊɔoOWYɹʃʒʧʤɜ")
 OPEN_VOWELS: Final = frozenset("AIWOæɑɛaʌ")
 SILENCE: Final = "_"

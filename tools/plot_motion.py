@@ -43,6 +43,8 @@ HEADINGS: Final = {
 SET_TITLES: Final = {
     "grid": "Held-out clips of GRID's talker, filmed",
     "kokoro": "Kokoro voices never heard, articulation authored from true phoneme times",
+    "languages": "The same voices in five more languages of the training",
+    "new languages": "The same voices in Hindi and Italian, of no training",
     "readers": "Accented readers never heard, authored from forced alignment",
     "facegood": "FACEGOOD, an animator's jaw",
 }
@@ -138,8 +140,10 @@ def draw_latency(path: Path, latency: dict[str, Any]) -> None:
 def draw_sync(path: Path, sync: dict[str, Any]) -> None:
     """Draw the expert's cosine over the sound's shift."""
     shifts = np.array(sync["shifts"]) * MILLISECONDS_PER_FRAME
-    figure, axes = pyplot.subplots(1, len(sync["sets"]), figsize=(13, 4), sharey=True, layout="constrained")
-    for axis, (name, rows) in zip(axes, sync["sets"].items(), strict=True):
+    shown = [name for name in ("grid", "kokoro", "readers") if name in sync["sets"]]
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(13, 4), sharey=True, layout="constrained")
+    for axis, name in zip(axes, shown, strict=True):
+        rows = sync["sets"][name]
         for place, (system, row) in enumerate(rows.items()):
             peak = row["clips_that_peak_at_zero"][0]
             axis.plot(

@@ -5,8 +5,10 @@
 - kokoro: six voices held out of the training. Phoneme times are the synthesiser's; the curves are what
   tools/articulation.py makes of them, as the training's were: they tell whether sounds are heard and placed
   well in a voice never heard, and nothing of how people move.
+- languages, new languages: the same voices in the other languages of the training, and in those that are in
+  none of it.
 - readers: held-out people of speechocean762 with accents; phoneme times by forced alignment, curves as above.
-- facegood: an animator's jaw on a Mandarin speaker.
+- facegood: an animator's jaw on a Mandarin speaker, in no training.
 - actors: emotional speech, English and Mandarin; nothing is known but the sound.
 """
 
@@ -22,6 +24,7 @@ from augmentation import Sound, quiet_stretches, read_sound, set_level
 from build_motion_data import FACEGOOD_GAIN, FACEGOOD_RATE, loudness, reader_of, speech_path
 from film_lips import FilmedLips, read_lips
 from grid_mouth import held_out, read_filmed
+from languages import HELD_OUT
 from lip_measures import Track
 
 from mien.engine.features import ROWS_PER_FRAME, log_mel_whole
@@ -73,7 +76,7 @@ def read_recordings(sources: Sources, *, training: bool = False) -> dict[str, li
     aligned = json.loads(sources.phones.read_text())
     sets = {
         "grid": _read_grid(sources, aligned, training),
-        "kokoro": _read_kokoro(sources, targets, training),
+        **_read_kokoro(sources, targets, training),
     }
     if training:
         return sets
@@ -100,16 +103,23 @@ def _read_grid(
     return recordings
 
 
-def _read_kokoro(sources: Sources, targets: Track, training: bool) -> list[Recording]:
-    recordings = []
+def _read_kokoro(sources: Sources, targets: Track, training: bool) -> dict[str, list[Recording]]:
+    sets: dict[str, list[Recording]] = {"kokoro": [], "languages": [], "new languages": []}
     for folder in sources.speech:
         for line in (folder / "index.jsonl").read_text().splitlines():
             entry = json.loads(line)
             if entry["held_out"] != training:
                 sound = read_sound(folder / f"{entry['name']}.flac")
                 said = pause(phones_from_kokoro(entry["phonemes"]), quiet_stretches(sound))
-                recordings.append(authored(f"{entry['name']} {entry['voice']}", sound, said, targets))
-    return recordings
+                recording = authored(f"{entry['name']} {entry['voice']}", sound, said, targets)
+                sets[_language_set(entry.get("language", "english"))].append(recording)
+    return {name: some for name, some in sets.items() if some}
+
+
+def _language_set(language: str) -> str:
+    if language == "english":
+        return "kokoro"
+    return "new languages" if language in HELD_OUT else "languages"
 
 
 def _read_readers(

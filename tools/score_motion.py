@@ -141,7 +141,7 @@ def systems(
             sampled_mouth(player.denoiser, sound, MotionConfig(guidance_scale=1.0)) for sound in sounds
         ]
     made["envelope jaw"] = [loudness_jaw(recording) for recording in recordings]
-    if name == "facegood":
+    if not any(recording.phones for recording in recordings):
         return made
     made["viseme player, true phonemes"] = [viseme_player(recording, targets) for recording in recordings]
     if packages:
@@ -294,7 +294,9 @@ def main() -> None:
     training = read_recordings(sources, training=True) if arguments.packages else {}
     scores: dict[str, Any] = {"recordings": {name: len(some) for name, some in sets.items()}, "sets": {}}
     kept: dict[str, dict[str, list[Mouth]]] = {}
-    for name in ("grid", "kokoro", "readers", "facegood"):
+    for name in sets:
+        if name == "actors":
+            continue
         fitted_on = training.get("grid" if name == "grid" else "kokoro", [])
         kept[name] = systems(player, name, sets[name], fitted_on, sources, arguments.packages)
         rows = {system: measure(sets[name], mouths) for system, mouths in kept[name].items()}
