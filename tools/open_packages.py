@@ -39,9 +39,6 @@ LEVEL_DB: Final = -24.0
 """Level of speech they are given: well above their gates."""
 
 LONGEST_DELAY: Final = 6
-FITTED: Final = 64
-"""Recordings of the training on which a map is fitted."""
-
 RIDGE: Final = 1e-3
 ARPABET_OF: Final = {ours: theirs for theirs, ours in ARPABET.items() if ours != SILENCE} | {
     "ə": "AH", "ɐ": "AH", "ᵊ": "AH", "a": "AA", "ɒ": "AA", "o": "OW", "e": "EH", "ɚ": "ER", "ᵻ": "IH",
@@ -200,7 +197,6 @@ def package_mouths(
     folder: Path, recordings: Sequence[Recording], fitted_on: Sequence[Recording]
 ) -> dict[str, list[Mouth]]:
     """Return each package's mouths of the recordings, maps fitted on the others."""
-    fitted_on = fitted_on[:: max(1, len(fitted_on) // FITTED)][:FITTED]
     known, asked = ask(folder, fitted_on), ask(folder, recordings)
     head = fit_map([answer.headaudio for answer in known], fitted_on)
     lipsync = fit_map([answer.pylipsync for answer in known], fitted_on)

@@ -258,7 +258,7 @@ def main() -> None:
     scores, latency, sync = (
         json.loads(path.read_text()) for path in (arguments.scores, arguments.latency, arguments.sync)
     )
-    sentence = read_recordings(sources_of(arguments))["grid"][SENTENCE]
+    sentence = read_recordings(sources_of(arguments), ("grid",))["grid"][SENTENCE]
     draw_curves(arguments.out / "curves.png", sentence, Player(arguments.nets))
     draw_latency(arguments.out / "latency-quality.png", latency)
     draw_sync(arguments.out / "sync-expert.png", sync)

@@ -64,6 +64,9 @@ FILM: Final = "the film on our rig"
 WAKING_S: Final = 0.4
 """What a stream's first moments, in which it wakes, are left out of in silence."""
 
+FITTED: Final = 64
+"""Recordings of the training, of each set, on which maps from visemes to mouths are fitted."""
+
 MOVED: Final = 6
 FELT: Final = 2
 """Recordings in which emotions are measured: on the lips at intensity 3, on the face at 1, 2 and 3."""
@@ -291,7 +294,9 @@ def main() -> None:
 
     sources, player = sources_of(arguments), Player(arguments.nets)
     sets = read_recordings(sources)
-    training = read_recordings(sources, training=True) if arguments.packages else {}
+    training = (
+        read_recordings(sources, ("grid", "kokoro"), training=True, most=FITTED) if arguments.packages else {}
+    )
     scores: dict[str, Any] = {"recordings": {name: len(some) for name, some in sets.items()}, "sets": {}}
     kept: dict[str, dict[str, list[Mouth]]] = {}
     for name in sets:

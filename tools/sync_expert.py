@@ -197,14 +197,14 @@ def main() -> None:
         expert.load_state_dict(torch.load(arguments.expert, weights_only=True))
         expert.eval()
     else:
-        training = [r for some in read_recordings(sources, training=True).values() for r in some]
+        training = [
+            r for some in read_recordings(sources, ("grid", "kokoro"), training=True).values() for r in some
+        ]
         expert = train([pair_of(r, r) for r in training], arguments.seed, arguments.steps)
         torch.save(expert.state_dict(), arguments.expert)
 
     player, targets, result = Player(arguments.nets), sources.targets(), {}
-    for name, recordings in read_recordings(sources).items():
-        if name in ("facegood", "actors"):
-            continue
+    for name, recordings in read_recordings(sources, ("grid", "kokoro", "readers")).items():
         mouths = player.mouths([recording.sound for recording in recordings])
         judged = {
             "the film" if name == "grid" else "authored": [pair_of(r, r) for r in recordings],
