@@ -43,8 +43,8 @@ HEADINGS: Final = {
 SET_TITLES: Final = {
     "grid": "Held-out clips of GRID's talker, filmed",
     "kokoro": "Kokoro voices never heard, articulation authored from true phoneme times",
-    "languages": "The same voices in five more languages of the training",
-    "new languages": "The same voices in Hindi and Italian, of no training",
+    "languages": "The same voices in five more languages",
+    "new languages": "The same voices in Hindi and Italian, which no training has",
     "readers": "Accented readers never heard, authored from forced alignment",
     "facegood": "FACEGOOD, an animator's jaw",
 }
