@@ -17,6 +17,7 @@ class Purpose(IntEnum):
     SLOW_DRIFT = 5
     QUICK_DRIFT = 6
     TREMOR = 7
+    QUICK_START_NOISE = 8
 
 
 def generator_at(seed: int, purpose: Purpose, index: int) -> np.random.Generator:
@@ -37,17 +38,33 @@ def smooth_noise(
     A cubic B-spline of standard normal knots, one each `period` frames: smooth to its second derivative.
     """
     place, share = divmod(frame / period, 1.0)
-    weights = np.array(
+    knots = np.stack([_knot(seed, purpose, int(place) + offset, channels) for offset in range(4)])
+    noise: NDArray[np.float64] = spline_weights(np.array([share]))[0] @ knots
+    return noise
+
+
+def spline_weights(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what each knot weighs at places between knots, float64[places, knots], rows of norm 1.
+
+    places: float64[n], not negative, in periods from the first knot's place on.
+    """
+    left = places.astype(int)
+    share = places - left
+    weights = np.stack(
         [
             (1.0 - share) ** 3,
             3.0 * share**3 - 6.0 * share**2 + 4.0,
             -3.0 * share**3 + 3.0 * share**2 + 3.0 * share + 1.0,
             share**3,
-        ]
+        ],
+        axis=1,
     )
-    knots = np.stack([_knot(seed, purpose, int(place) + offset, channels) for offset in range(4)])
-    noise: NDArray[np.float64] = weights @ knots / np.linalg.norm(weights)
-    return noise
+    table = np.zeros((len(places), int(left.max(initial=0)) + 4))
+    rows = np.arange(len(places))
+    for offset in range(4):
+        table[rows, left + offset] = weights[:, offset]
+    normed: NDArray[np.float64] = table / np.linalg.norm(table, axis=1, keepdims=True)
+    return normed
 
 
 @lru_cache(maxsize=1024)

@@ -16,18 +16,21 @@ class MotionConfig:
     look_ahead_frames: int = 2
     """Frames of sound that must follow a frame before it is made, 0..8. Two are 80 ms."""
 
-    history_frames: int = 1
-    """Frames already shown that a window is conditioned on, 1..64, as far as the window has room.
+    history_frames: int = 0
+    """Frames already shown that a window is conditioned on, 0..64, as far as the window has room.
 
-    The last one, as in the papers: more of them make the motion no smoother, and a face in silence then goes
-    on as it was instead of taking on a new style.
+    None are needed: the start noise belongs to the frame, so one window goes on where another ends.
     """
 
     steps: int = 4
     """Denoising steps a window (K), 1..50."""
 
-    guidance_scale: float = 1.5
-    """Weight of the style in classifier-free guidance, 0..4. At 1 the guidance is off and costs nothing."""
+    guidance_scale: float = 1.0
+    """Weight of the style in classifier-free guidance, 0..4.
+
+    At 1 the guidance is off and costs nothing, and a face shows an emotion as strongly as it is asked to;
+    1.25 overdoes it by a seventh at intensity 3, 1.5 by two fifths.
+    """
 
     start_noise: float = 0.7
     """Standard deviation of the start noise (tau), 0..1: how much is left to chance. 0 is one fixed way."""
@@ -35,7 +38,7 @@ class MotionConfig:
     def __post_init__(self) -> None:
         _check_range("hop_frames", self.hop_frames, 1, 16)
         _check_range("look_ahead_frames", self.look_ahead_frames, 0, 8)
-        _check_range("history_frames", self.history_frames, 1, 64)
+        _check_range("history_frames", self.history_frames, 0, 64)
         _check_range("steps", self.steps, 1, 50)
         _check_range("guidance_scale", self.guidance_scale, 0.0, 4.0)
         _check_range("start_noise", self.start_noise, 0.0, 1.0)

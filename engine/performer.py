@@ -28,7 +28,6 @@ from mien.engine.lips import (
     start_lips,
 )
 from mien.engine.motion import (
-    CHANNEL_NAMES,
     ROTATION_SLICE,
     SHAPE_SLICE,
     TRANSLATION_SLICE,
@@ -36,6 +35,7 @@ from mien.engine.motion import (
     neutral_motion,
 )
 from mien.engine.sampler import (
+    SAMPLED_INDEX,
     Denoiser,
     SamplerState,
     bridge_break,
@@ -52,12 +52,6 @@ WIDEST_TRANSLATION: Final = 0.15
 """Face widths the head may move from the photo, along any axis."""
 
 WIDEST_MOUTH_GAIN: Final = 2.0
-
-_SAMPLED_NAMES: Final = ("brow", "cheek", "noseSneer", "eyeSquint", "eyeWide", "head")
-_SAMPLED_INDEX: Final = np.array(
-    [index for index, name in enumerate(CHANNEL_NAMES) if name.startswith(_SAMPLED_NAMES)]
-)
-"""The sampler's own channels. Lids and gaze are the idle life's, the mouth is the lip refiner's."""
 
 _WAKING_FRAMES: Final = FRAME_RATE
 
@@ -161,7 +155,7 @@ class Performer:
         self._mouth_gain = gain
 
     def set_style(self, style: Style | StyleVector) -> None:
-        """Move to another style over the next 320 ms: an emotion, or a mixture as float32[STYLE_SIZE]."""
+        """Move to another style, there within a second: an emotion, or a mixture as float32[STYLE_SIZE]."""
         target = style.vector() if isinstance(style, Style) else style
         self._state = replace(self._state, style=self._state.style.towards(target))
 
@@ -227,7 +221,7 @@ class Performer:
             frames=frames,
         )
         face, idle = idle_motion(frames, state.idle)
-        face[:, _SAMPLED_INDEX] += _waking(state.shown, frames) * sampled[:, _SAMPLED_INDEX]
+        face[:, SAMPLED_INDEX] += _waking(state.shown, frames) * sampled[:, SAMPLED_INDEX]
         motion, lips = refine_lips(
             self._lip_refiner,
             _latest(_forget(state), self._lip_refiner.window_frames),

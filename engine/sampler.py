@@ -1,20 +1,20 @@
 """Motion from speech by diffusion over a sliding window: brows, eyes, cheeks and head.
 
-Each window holds frames already shown (given clean), then the frames to be made: `hop` to show and
-`look_ahead` that are thrown away. K steps of DDIM (Song et al. 2021) lead from noise to motion; the net
-predicts the clean motion, not the noise (Ramesh et al. 2022, section 2.2; Ma et al. 2023, DreamTalk). The
-style is strengthened by classifier-free guidance (Ho and Salimans 2022).
+Each window holds frames already shown (given clean; by default none), then the frames to be made: `hop` to
+show and `look_ahead` that only say where the motion is going. K steps of DDIM (Song et al. 2021) lead from
+noise to motion; the net predicts the clean motion, not the noise (Ramesh et al. 2022, section 2.2; Ma et al.
+2023, DreamTalk). The style is strengthened by classifier-free guidance (Ho and Salimans 2022).
 
 The start noise belongs to the absolute frame, so that a frame seen by several windows starts from the same
 noise in each, and it changes smoothly from frame to frame. Fresh noise for every window, or for every frame,
 makes few-step motion tremble; smooth noise goes where chance belongs, into what the head does next.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
-from math import sqrt
+from math import exp, sqrt
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -26,18 +26,24 @@ from mien.engine.config import MotionConfig
 from mien.engine.emotion import EMOTION_SLICE, HIGHEST_INTENSITY, StyleVector
 from mien.engine.features import AudioFeatures
 from mien.engine.graph import ASSETS, GraphCard, open_graph
-from mien.engine.motion import CHANNELS, MotionWindow
+from mien.engine.motion import CHANNEL_NAMES, CHANNELS, MotionWindow
 
 Tensor = NDArray[np.float32]
 
-SHOWN, SAMPLED, ABSENT = 1.0, 0.0, -1.0
-"""What a frame of the window is to the net: already shown and given, to be made, or not there."""
+SAMPLED_NAMES: Final = ("brow", "cheek", "noseSneer", "eyeSquint", "eyeWide", "head")
+SAMPLED_INDEX: Final = np.array(
+    [index for index, name in enumerate(CHANNEL_NAMES) if name.startswith(SAMPLED_NAMES)]
+)
+"""The sampler's own channels. Lids and gaze are the idle life's, the mouth is the lip refiner's."""
 
-NOISE_PERIOD: Final = 10.0
-"""Frames from knot to knot of the start noise: 400 ms, about a beat of speech."""
+NOISE_KNOTS: Final = ((8.0, 0.6), (3.0, 0.4))
+"""Frames from knot to knot of the start noise's two parts, and each one's share of its variance.
 
-BRIDGE_FRAMES: Final = 10
-"""Frames over which a break in the sound is eased: 400 ms, for brows and head only."""
+320 ms and 120 ms: together about the spectrum of a seated talker's head (GRID), three quarters below 1 Hz.
+"""
+
+SEAM_RATE: Final = 0.25
+"""How fast a seam is closed, a frame: nine tenths of the difference are gone after 15 frames."""
 
 _RUN_OUT: Final = 0.8
 """Share of its speed that a movement keeps from frame to frame when the sound breaks off."""
@@ -51,54 +57,64 @@ class Denoiser(Protocol):
         """Length of the window, mean and std."""
 
     def encode(self, features: AudioFeatures) -> Tensor:
-        """Read the speech of one window: float32[4 * W, BINS] -> tokens float32[W, D]."""
+        """Read the speech of B windows: float32[B, 4 * W, BINS] -> tokens float32[B, W, D]."""
 
     def denoise(
         self,
         *,
         noisy: Tensor,
-        known: Tensor,
+        shown: Tensor,
         tokens: Tensor,
         style: Tensor,
         style_known: Tensor,
         alpha: Tensor,
     ) -> Tensor:
-        """Predict the clean motion of B windows, float32[B, W, CHANNELS].
+        """Predict the clean motion of the last F <= W frames of B windows, float32[B, F, CHANNELS].
 
-        noisy: float32[B, W, CHANNELS], shown frames clean, absent ones zero; known: float32[B, W] of
-        SHOWN, SAMPLED, ABSENT; tokens: float32[B, W, D]; style: float32[B, STYLE_SIZE]; style_known:
+        noisy: float32[B, F, CHANNELS], shown frames clean; shown: float32[B, F], 1 for a frame already
+        shown, 0 for one to be made; tokens: float32[B, F, D]; style: float32[B, STYLE_SIZE]; style_known:
         float32[B], 0 to predict for no emotion in particular; alpha: float32[B], the share of signal in
         `noisy`.
         """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bridge:
-    """Leads from the motion before a break in the sound to the motion after it."""
+class Seam:
+    """Leads from the motion of one window to that of the next, which hears more and so differs a little.
 
-    start: Tensor
-    """The last frame before the break, normalised: float32[CHANNELS]."""
+    What is left of the difference is a critically damped spring on its way to rest: neither the motion nor
+    its speed jumps.
+    """
+
+    offset: Tensor
+    """What is added to the next frame, float32[CHANNELS]."""
 
     velocity: Tensor
-    """Its change in one frame, float32[CHANNELS]."""
+    """Its change in a frame, float32[CHANNELS]."""
 
-    crossed: int = 0
-    """Frames already made on it, up to BRIDGE_FRAMES."""
+    @classmethod
+    def closed(cls) -> "Seam":
+        """Return a seam of which nothing is left."""
+        return cls(np.zeros(CHANNELS, np.float32), np.zeros(CHANNELS, np.float32))
 
-    def cross(self, motion: Tensor) -> tuple[Tensor, "Bridge | None"]:
-        """Lead over to the next frames of motion, float32[frames, CHANNELS]; None comes back at the end.
+    @classmethod
+    def between(cls, ahead: Tensor, window: Tensor) -> "Seam":
+        """Join two frames that were to come, float32[2, CHANNELS], with those that come, [F, CHANNELS]."""
+        second = min(1, len(window) - 1)
+        first_off, second_off = ahead[0] - window[0], ahead[1] - window[second]
+        rate = np.float32(SEAM_RATE)
+        return cls(first_off, np.exp(rate) * second_off - (1 + rate) * first_off)
 
-        The old motion runs on and comes to rest, and the new one takes over from it.
-        """
-        frames = np.arange(self.crossed, self.crossed + len(motion))[:, None]
-        travelled = (1.0 - _RUN_OUT ** (frames + 1)) * _RUN_OUT / (1.0 - _RUN_OUT)
-        left = np.maximum(1.0 - frames / BRIDGE_FRAMES, 0.0)
-        share = (left**2 * (3.0 - 2.0 * left)).astype(np.float32)
-        running_on = self.start + travelled.astype(np.float32) * self.velocity
-        crossed = self.crossed + len(motion)
-        following = replace(self, crossed=crossed) if crossed < BRIDGE_FRAMES else None
-        remainder: Tensor = running_on - motion
-        return motion + share * remainder, following
+    def after(self, frames: int) -> "Seam":
+        """Return the seam as it stands so many frames later."""
+        rate, fading = np.float32(SEAM_RATE), np.float32(exp(-SEAM_RATE * frames))
+        push = self.velocity + rate * self.offset
+        offset: Tensor = (self.offset + push * frames).astype(np.float32)
+        return Seam(offset * fading, (push - rate * offset) * fading)
+
+    def offsets(self, frames: int) -> Tensor:
+        """Return what is added to the next frames, float32[frames, CHANNELS]."""
+        return np.stack([self.after(frame).offset for frame in range(frames)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +122,7 @@ class SamplerState:
     """All that one window hands to the next. Nothing else is remembered anywhere."""
 
     history: Tensor
-    """The frames before the window, oldest first, normalised: float32[history_frames, CHANNELS]."""
+    """The frames before the window, oldest first: float32[history_frames or 2, CHANNELS]."""
 
     frame: int
     """Index of the next frame to make, and the number of frames made."""
@@ -114,13 +130,31 @@ class SamplerState:
     seed: int
     """Noise depends on (seed, absolute frame) alone, so a replay is exact."""
 
-    bridge: Bridge | None = None
-    """The way over the last break in the sound, while it lasts."""
+    seam: Seam
+    """What is left of the last seam."""
+
+    ahead: Tensor | None = None
+    """Where the motion was going: the next two frames as they stood, float32[2, CHANNELS].
+
+    None with a hop of one frame, whose windows hardly differ.
+    """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowRequest:
+    """What the next frames of one stream are made from."""
+
+    features: AudioFeatures
+    """float32[4 * W, BINS]: the window's speech, to `look_ahead_frames` after the frames to make."""
+
+    style: StyleVector
+    state: SamplerState
 
 
 def start_sampler(config: MotionConfig, seed: int) -> SamplerState:
-    """Return the state before the first frame."""
-    return SamplerState(np.zeros((config.history_frames, CHANNELS), np.float32), 0, seed)
+    """Return the state before the first frame: the photo's own pose, for as long as one looks back."""
+    history = np.zeros((max(config.history_frames, 2), CHANNELS), np.float32)
+    return SamplerState(history, 0, seed, Seam.closed())
 
 
 def bridge_break(state: SamplerState) -> SamplerState:
@@ -128,10 +162,15 @@ def bridge_break(state: SamplerState) -> SamplerState:
 
     The motion first continues as it was going, and eases over to what the new sound asks for.
     """
-    if not state.frame:
-        return state
-    recent = state.history[-min(state.frame, 2) :]
-    return replace(state, bridge=Bridge(recent[-1], recent[-1] - recent[0]))
+    return replace(state, ahead=_run_on(state.history)) if state.frame else state
+
+
+def _run_on(history: Tensor) -> Tensor:
+    """Return the two frames that motion runs on to by itself, float32[2, CHANNELS]."""
+    velocity = history[-1] - history[-2]
+    travelled = np.array([[_RUN_OUT], [_RUN_OUT + _RUN_OUT**2]], np.float32)
+    onward: Tensor = history[-1] + travelled * velocity
+    return onward
 
 
 def signal_shares(steps: int) -> tuple[float, ...]:
@@ -159,35 +198,48 @@ def sample_window(
     config: MotionConfig,
     frames: int,
 ) -> tuple[MotionWindow, SamplerState]:
-    """Make the next frames of motion.
+    """Make the next frames of one stream: `sample_windows` of a single request."""
+    (made,) = sample_windows(denoiser, [WindowRequest(features, style, state)], config=config, frames=frames)
+    return made
 
-    features: float32[4 * W, BINS], the speech of the window, which ends `config.look_ahead_frames` after
-    the frames to make; style: float32[STYLE_SIZE]; frames: how many to make, at most what the window has
-    room for.
-    Returns motion float32[frames, CHANNELS] in its own units, not clipped, and the state for the next
-    call; `state` is untouched.
+
+def sample_windows(
+    denoiser: Denoiser, requests: Sequence[WindowRequest], *, config: MotionConfig, frames: int
+) -> list[tuple[MotionWindow, SamplerState]]:
+    """Make the next frames of several streams in one run of the net.
+
+    frames: how many to make, at most what the window has room for. Returns for each stream its motion,
+    float32[frames, CHANNELS] in its own units, not clipped and zero beside SAMPLED_INDEX, and the state for
+    its next call; the requests' states are untouched.
     """
     card = denoiser.card
     unknown = frames + config.look_ahead_frames
-    given = min(state.frame, len(state.history), card.window_frames - unknown)
-    known = np.full(card.window_frames, ABSENT, np.float32)
-    known[-unknown - given :] = SHOWN
-    known[-unknown:] = SAMPLED
-    window = np.zeros((card.window_frames, CHANNELS), np.float32)
-    window[-unknown - given : -unknown] = state.history[len(state.history) - given :]
-
-    scale = guidance_for(style, config.guidance_scale)
-    predict = _guide(denoiser, denoiser.encode(features), known, style, scale)
-    motion = np.float32(config.start_noise) * start_noise(state.seed, state.frame, unknown)
+    given = min(config.history_frames, card.window_frames - unknown)
+    window = np.zeros((len(requests), given + unknown, CHANNELS), np.float32)
+    motion = np.zeros((len(requests), unknown, CHANNELS), np.float32)
+    for row, request in enumerate(requests):
+        history = request.state.history
+        window[row, :given] = (history[len(history) - given :] - card.mean) / card.std
+        motion[row] = config.start_noise * start_noise(request.state.seed, request.state.frame, unknown)
+    predict = _guide(denoiser, requests, given, unknown, config.guidance_scale)
     for alpha, alpha_next in pairwise(signal_shares(config.steps)):
-        window[-unknown:] = motion
-        motion = ddim_step(motion, predict(window, alpha)[-unknown:], alpha, alpha_next)
+        window[:, given:] = motion
+        motion = ddim_step(motion, predict(window, alpha)[:, given:], alpha, alpha_next)
+    windows = np.zeros_like(motion)
+    windows[..., SAMPLED_INDEX] = (motion * card.std + card.mean)[..., SAMPLED_INDEX]
+    return [_hand_over(request.state, made, frames) for request, made in zip(requests, windows, strict=True)]
 
-    made, bridge = motion[:frames], None
-    if state.bridge:
-        made, bridge = state.bridge.cross(made)
-    history = np.concatenate([state.history, made])[frames:]
-    return made * card.std + card.mean, SamplerState(history, state.frame + frames, state.seed, bridge)
+
+def _hand_over(state: SamplerState, window: Tensor, frames: int) -> tuple[MotionWindow, SamplerState]:
+    """Join a window to what was shown before it; return the frames to show and the state after them."""
+    seam = state.seam if state.ahead is None else Seam.between(state.ahead, window)
+    window = window + seam.offsets(len(window))
+    shown, ahead = window[:frames], window[frames : frames + 2]
+    history = np.concatenate([state.history, shown])[frames:]
+    following = SamplerState(history, state.frame + frames, state.seed, seam.after(frames))
+    if frames > 1:
+        return shown, replace(following, ahead=ahead if len(ahead) == 2 else _run_on(history))
+    return shown, following
 
 
 def guidance_for(style: StyleVector, scale: float) -> float:
@@ -202,11 +254,21 @@ def guidance_for(style: StyleVector, scale: float) -> float:
 
 def start_noise(seed: int, first: int, frames: int) -> Tensor:
     """Return noise of variance 1 for frames first, first + 1, ...: float32[frames, CHANNELS]."""
-    rows = (
-        smooth_noise(seed, Purpose.START_NOISE, frame=frame, period=NOISE_PERIOD, channels=CHANNELS)
-        for frame in range(first, first + frames)
-    )
-    return np.stack(list(rows)).astype(np.float32)
+    return np.stack([_noise_of(seed, frame) for frame in range(first, first + frames)])
+
+
+@lru_cache(maxsize=256)
+def _noise_of(seed: int, frame: int) -> Tensor:
+    """Return one frame's noise; several windows in a row ask for it."""
+    parts = [
+        sqrt(share) * smooth_noise(seed, purpose, frame=frame, period=period, channels=CHANNELS)
+        for purpose, (period, share) in zip(_NOISE_PURPOSES, NOISE_KNOTS, strict=True)
+    ]
+    noise: Tensor = np.sum(parts, axis=0).astype(np.float32)
+    return noise
+
+
+_NOISE_PURPOSES: Final = (Purpose.START_NOISE, Purpose.QUICK_START_NOISE)
 
 
 def _root(share: float) -> np.float32:
@@ -214,39 +276,37 @@ def _root(share: float) -> np.float32:
 
 
 def _guide(
-    denoiser: Denoiser, tokens: Tensor, known: Tensor, style: StyleVector, scale: float
+    denoiser: Denoiser, requests: Sequence[WindowRequest], given: int, unknown: int, scale: float
 ) -> Callable[[Tensor, float], Tensor]:
-    """Return the prediction (window, alpha) -> clean under guidance: Ho and Salimans 2022, equation 6.
+    """Return the prediction (windows, alpha) -> clean under guidance: Ho and Salimans 2022, equation 6.
 
-    Written as without + scale * (with - without), so a scale of 1 is the styled prediction alone, which
-    then runs alone; other scales run both in one batch.
+    Written as without + scale * (with - without), so a scale of 1 is the styled prediction alone; only the
+    windows under another scale are run a second time, in the same batch.
     """
-    style_known = np.array([1.0] if scale == 1.0 else [1.0, 0.0], np.float32)
-    batch = len(style_known)
-    tokens, styles = _repeat(tokens, batch), _repeat(style, batch)
-    flags = _repeat(known, batch)
+    scales = np.array([guidance_for(request.style, scale) for request in requests], np.float32)
+    guided = np.flatnonzero(scales != 1.0)
+    rows = np.concatenate([np.arange(len(requests)), guided])
+    style_known = np.repeat(np.array([1.0, 0.0], np.float32), [len(requests), len(guided)])
+    tokens = denoiser.encode(np.stack([request.features for request in requests]))
+    heard = tokens[:, tokens.shape[1] - given - unknown :][rows]
+    styles = np.stack([request.style for request in requests])[rows]
+    shown = np.zeros((len(rows), given + unknown), np.float32)
+    shown[:, :given] = 1.0
 
-    def predict(window: Tensor, alpha: float) -> Tensor:
+    def predict(windows: Tensor, alpha: float) -> Tensor:
         clean = denoiser.denoise(
-            noisy=_repeat(window, batch),
-            known=flags,
-            tokens=tokens,
+            noisy=windows[rows],
+            shown=shown,
+            tokens=heard,
             style=styles,
             style_known=style_known,
-            alpha=np.full(batch, alpha, np.float32),
+            alpha=np.full(len(rows), alpha, np.float32),
         )
-        if batch == 1:
-            alone: Tensor = clean[0]
-            return alone
-        styled, plain = clean
-        guided: Tensor = plain + np.float32(scale) * (styled - plain)
-        return guided
+        styled, plain = clean[: len(requests)], clean[len(requests) :]
+        styled[guided] = plain + scales[guided, None, None] * (styled[guided] - plain)
+        return styled
 
     return predict
-
-
-def _repeat(array: Tensor, batch: int) -> Tensor:
-    return np.repeat(array[None], batch, axis=0)
 
 
 class OnnxDenoiser:
@@ -257,8 +317,7 @@ class OnnxDenoiser:
         self._encoder = open_graph(folder / "motion_encoder.onnx")
         self._encoder.check_names({"features"}, {"tokens"})
         self._denoiser = open_graph(folder / "motion_denoiser.onnx")
-        self._denoiser.check_names({"noisy", "known", "tokens", "style", "style_known", "alpha"}, {"clean"})
-        self._style_size = self._denoiser.width_of("style")
+        self._denoiser.check_names({"noisy", "shown", "tokens", "style", "style_known", "alpha"}, {"clean"})
 
     @property
     def card(self) -> GraphCard:
@@ -266,29 +325,27 @@ class OnnxDenoiser:
         return self._denoiser.card
 
     def encode(self, features: AudioFeatures) -> Tensor:
-        """Read the speech of one window: float32[4 * W, BINS] -> tokens float32[W, D]."""
-        tokens: Tensor = self._encoder.run("tokens", {"features": features[None]})[0]
-        return tokens
+        """Read the speech of B windows: float32[B, 4 * W, BINS] -> tokens float32[B, W, D]."""
+        return self._encoder.run("tokens", {"features": features})
 
     def denoise(
         self,
         *,
         noisy: Tensor,
-        known: Tensor,
+        shown: Tensor,
         tokens: Tensor,
         style: Tensor,
         style_known: Tensor,
         alpha: Tensor,
     ) -> Tensor:
-        """Predict the clean motion of B windows: see Denoiser."""
+        """Predict the clean motion of B windows' last frames: see Denoiser."""
         return self._denoiser.run(
             "clean",
             {
                 "noisy": noisy,
-                "known": known,
+                "shown": shown,
                 "tokens": tokens,
-                # A net trained before the manner was part of a style takes the emotions alone.
-                "style": style[:, : self._style_size],
+                "style": style,
                 "style_known": style_known,
                 "alpha": alpha,
             },

@@ -29,7 +29,7 @@ from mien.engine.idle import idle_motion, start_idle
 from mien.engine.lips import OnnxLipRefiner, load_lip_refiner, refine_lips, start_lips
 from mien.engine.motion import neutral_motion
 from mien.engine.performer import Performer
-from mien.engine.sampler import OnnxDenoiser, load_denoiser
+from mien.engine.sampler import OnnxDenoiser, WindowRequest, load_denoiser, sample_windows, start_sampler
 from mien.engine.timebase import SAMPLE_RATE, SAMPLES_PER_FRAME
 
 WARM_UP: Final = 25
@@ -60,7 +60,10 @@ def main() -> None:
     report("part: features", time_calls(features_alone(), pcm))
     report("part: idle life", time_calls(idle_alone(), pcm))
     window = silent_features(denoiser.card.window_frames)
-    report("part: encoder", time_calls(lambda _: denoiser.encode(window), pcm))
+    report("part: encoder", time_calls(lambda _: denoiser.encode(window[None]), pcm))
+    for sessions in (1, 4, 8):
+        times = time_calls(sampler_of(denoiser, sessions), pcm) / sessions
+        report(f"part: sampler, K = 4, guidance, {sessions} in a run, each", times)
 
 
 def open_stream(denoiser: OnnxDenoiser, lips: OnnxLipRefiner, config: MotionConfig) -> Performer:
@@ -69,6 +72,21 @@ def open_stream(denoiser: OnnxDenoiser, lips: OnnxLipRefiner, config: MotionConf
     stream.set_style(Style(Emotion.HAPPY, 2.0))
     stream.push(np.zeros(config.delay_frames * SAMPLES_PER_FRAME, np.float32))
     return stream
+
+
+def sampler_of(denoiser: OnnxDenoiser, sessions: int) -> Callable[[NDArray[np.float32]], object]:
+    """Return a call that samples one frame for several sessions at once."""
+    config, style = MotionConfig(guidance_scale=1.5), Style(Emotion.HAPPY, 2.0).vector()
+    window = silent_features(denoiser.card.window_frames)
+    requests = [WindowRequest(window, style, start_sampler(config, seed)) for seed in range(sessions)]
+
+    def push(_: NDArray[np.float32]) -> object:
+        nonlocal requests
+        made = sample_windows(denoiser, requests, config=config, frames=1)
+        requests = [WindowRequest(window, style, state) for _, state in made]
+        return made
+
+    return push
 
 
 def lips_alone(lips: OnnxLipRefiner) -> Callable[[NDArray[np.float32]], object]:

@@ -88,6 +88,8 @@ class Graph:
     module: nn.Module
     inputs: dict[str, Tensor]
     output: str
+    per_frame: frozenset[str] = frozenset()
+    """Inputs whose second axis may be any number of frames up to a window's."""
 
 
 def lip_graphs(lips: LipRefiner) -> list[Graph]:
@@ -100,7 +102,7 @@ def sampler_graphs(sampler: Sampler) -> list[Graph]:
     """Return the sampler's two graphs with example inputs, batch 2."""
     denoiser_inputs = {
         "noisy": torch.randn(2, WINDOW, CHANNELS),
-        "known": torch.randint(-1, 2, (2, WINDOW)).float(),
+        "shown": torch.randint(0, 2, (2, WINDOW)).float(),
         "tokens": torch.randn(2, WINDOW, WIDTH),
         "style": torch.rand(2, STYLES),
         "style_known": torch.tensor([0.0, 1.0]),
@@ -109,7 +111,13 @@ def sampler_graphs(sampler: Sampler) -> list[Graph]:
     features = torch.rand(2, ROWS * WINDOW, BINS)
     return [
         Graph("motion_encoder", sampler.encoder, {"features": features}, "tokens"),
-        Graph("motion_denoiser", sampler.denoiser, denoiser_inputs, "clean"),
+        Graph(
+            "motion_denoiser",
+            sampler.denoiser,
+            denoiser_inputs,
+            "clean",
+            per_frame=frozenset({"noisy", "shown", "tokens"}),
+        ),
     ]
 
 
@@ -134,6 +142,8 @@ def export(graph: Graph, card: dict[str, Any], path: Path) -> tuple[float, float
     difference) and after (RMS of the difference, as a share of the output's deviation).
     """
     module = graph.module.eval()
+    batch = {0: torch.export.Dim("batch", min=1, max=64)}
+    frames = {1: torch.export.Dim("frames", min=1, max=WINDOW)}
     program = torch.onnx.export(
         module,
         tuple(graph.inputs.values()),
@@ -141,7 +151,7 @@ def export(graph: Graph, card: dict[str, Any], path: Path) -> tuple[float, float
         opset_version=OPSET,
         input_names=list(graph.inputs),
         output_names=[graph.output],
-        dynamic_shapes=tuple({0: torch.export.Dim("batch", min=1, max=64)} for _ in graph.inputs),
+        dynamic_shapes=tuple(batch | frames if name in graph.per_frame else batch for name in graph.inputs),
         verbose=False,
     )
     model = program.model_proto
@@ -160,10 +170,13 @@ def export(graph: Graph, card: dict[str, Any], path: Path) -> tuple[float, float
 
 
 def differences(graph: Graph, model: onnx.ModelProto) -> Iterator[tuple[Array, Array]]:
-    """Yield (made - wanted, wanted) for the examples, one and both at a time."""
+    """Yield (made - wanted, wanted) for the examples, one and both at a time, one of them cut short."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     for batch in (1, 2):
-        inputs = {name: value[:batch] for name, value in graph.inputs.items()}
+        inputs = {
+            name: value[:batch, -3 * batch :] if name in graph.per_frame else value[:batch]
+            for name, value in graph.inputs.items()
+        }
         with torch.no_grad():
             wanted = graph.module(*inputs.values()).numpy()
         made = session.run([graph.output], {name: value.numpy() for name, value in inputs.items()})[0]

@@ -23,6 +23,8 @@ STYLES: Final = 11
 EMOTIONS: Final = 8
 VISEME_COUNT: Final = 27
 """Rows of articulation.VISEMES."""
+EXPRESSION_SCALE: Final = 8.0
+"""A face's size in the deviations of what moves upon it: lets its layer start small as the others do."""
 
 WIDTH: Final = 192
 HEADS: Final = 4
@@ -119,7 +121,7 @@ class LipRefiner(nn.Module):
 class MotionEncoder(nn.Module):
     """Features float32[B, 4 W, 64] -> tokens float32[B, W, width]: what the denoiser hears."""
 
-    def __init__(self, layers: int = 3) -> None:
+    def __init__(self, layers: int = 2) -> None:
         super().__init__()
         self.stem = Stem()
         self.blocks = nn.ModuleList(Block() for _ in range(layers))
@@ -133,42 +135,85 @@ class MotionEncoder(nn.Module):
         return self.norm(tokens)
 
 
-class Denoiser(nn.Module):
-    """Predict the clean motion of a window from a noisy one (Ho et al. 2020, with the x0 target).
+class StyledBlock(nn.Module):
+    """A Block that a condition scales, shifts and gates: adaLN-Zero, Peebles and Xie 2023, section 3.2.
 
-    noisy float32[B, W, 60], frames already shown given clean; known float32[B, W]: 1 shown, 0 to be
-    sampled, -1 absent; tokens [B, W, width]; style float32[B, 11]; style_known float32[B]; alpha float32[B],
-    the share of signal. Returns clean motion float32[B, W, 60]. All in normalised units.
+    tokens [B, F, width], condition [B, width] -> tokens [B, F, width]. Style and time so reach every layer.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(WIDTH, elementwise_affine=False)
+        self.projections = nn.Linear(WIDTH, 3 * WIDTH)
+        self.output = nn.Linear(WIDTH, WIDTH)
+        self.forward_norm = nn.LayerNorm(WIDTH, elementwise_affine=False)
+        self.expand = nn.Linear(WIDTH, 3 * WIDTH)
+        self.contract = nn.Linear(3 * WIDTH, WIDTH)
+        self.modulation = nn.Linear(WIDTH, 6 * WIDTH)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, tokens: Tensor, condition: Tensor) -> Tensor:
+        """Return the tokens after one block."""
+        parts = self.modulation(condition)[:, None].chunk(6, dim=-1)
+        scale, shift, gate, wide_scale, wide_shift, wide_gate = parts
+        frames, width = tokens.shape[1:]
+        projected = self.projections(self.attention_norm(tokens) * (1 + scale) + shift)
+        projected = projected.view(-1, frames, 3, HEADS, width // HEADS)
+        query, key, value = projected.permute(2, 0, 3, 1, 4).unbind(0)
+        scores = query @ key.transpose(-1, -2) * (width // HEADS) ** -0.5
+        mixed = (scores.softmax(-1) @ value).transpose(1, 2).reshape(-1, frames, width)
+        tokens = tokens + gate * self.output(mixed)
+        wide = self.expand(self.forward_norm(tokens) * (1 + wide_scale) + wide_shift)
+        return tokens + wide_gate * self.contract(functional.gelu(wide, approximate="tanh"))
+
+
+class Denoiser(nn.Module):
+    """Predict the clean motion of the last F <= W frames of a window (Ho et al. 2020, with the x0 target).
+
+    noisy float32[B, F, 60], frames already shown given clean; shown float32[B, F]: 1 shown, 0 to be made;
+    tokens [B, F, width]; style float32[B, 11]; style_known float32[B], 0 to leave the emotion open; alpha
+    float32[B], the share of signal. Returns clean motion float32[B, F, 60]. All in normalised units.
+
+    A style's face is many times larger than what moves upon it, so the blocks see and give only what is left
+    when it is taken away: `expression`, a function of the style alone, which no history can change.
     """
 
     frequencies: Tensor
 
     def __init__(self, layers: int = 4) -> None:
         super().__init__()
-        self.motion = nn.Linear(CHANNELS + 3, WIDTH)
+        self.motion = nn.Linear(CHANNELS + 1, WIDTH)
         self.heard = nn.Linear(WIDTH, WIDTH)
         self.position = nn.Parameter(torch.randn(WINDOW, WIDTH) * 0.02)
         self.time = nn.Sequential(nn.Linear(64, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH))
         self.style = nn.Sequential(nn.Linear(STYLES + 1, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH))
-        self.blocks = nn.ModuleList(Block() for _ in range(layers))
+        self.blocks = nn.ModuleList(StyledBlock() for _ in range(layers))
         self.norm = nn.LayerNorm(WIDTH)
         self.clean = nn.Linear(WIDTH, CHANNELS)
-        nn.init.zeros_(self.clean.weight)
+        self.expression = nn.Linear(WIDTH, CHANNELS)
+        for layer in (self.clean, self.expression):
+            nn.init.zeros_(layer.weight)
         self.register_buffer("frequencies", torch.exp(torch.linspace(0, math.log(100), 32)))
 
     def forward(
-        self, noisy: Tensor, known: Tensor, tokens: Tensor, style: Tensor, style_known: Tensor, alpha: Tensor
+        self, noisy: Tensor, shown: Tensor, tokens: Tensor, style: Tensor, style_known: Tensor, alpha: Tensor
     ) -> Tensor:
         """Return the clean motion."""
-        shown, absent = known.clamp(min=0), (-known).clamp(min=0)
-        flags = torch.stack([shown, absent, 1 - shown - absent], dim=-1)
-        noisy = noisy * (1 - absent)[..., None]
         angle = torch.acos(alpha.clamp(0, 1).sqrt())[:, None] * (2 / math.pi) * self.frequencies
         time = self.time(torch.cat([angle.sin(), angle.cos()], dim=-1))
         emotion, manner = style[:, :EMOTIONS], style[:, EMOTIONS:]
-        felt = torch.cat([3 * emotion * style_known[:, None], manner, style_known[:, None]], dim=-1)
-        tokens = self.motion(torch.cat([noisy, flags], dim=-1)) + self.heard(tokens) + self.position
-        tokens = tokens + (time + self.style(felt))[:, None]
+        felt = self.style(
+            torch.cat([3 * emotion * style_known[:, None], manner, style_known[:, None]], dim=-1)
+        )
+        condition = functional.silu(time + felt)
+        face = EXPRESSION_SCALE * self.expression(felt)[:, None]
+        frames = noisy.shape[1]
+        signal = torch.maximum(shown, alpha.sqrt()[:, None])[..., None]
+        tokens = self.motion(torch.cat([noisy - signal * face, shown[..., None]], dim=-1)) + self.heard(
+            tokens
+        )
+        tokens = tokens + self.position[WINDOW - frames :]
         for block in self.blocks:
-            tokens = block(tokens)
-        return self.clean(self.norm(tokens))
+            tokens = block(tokens, condition)
+        return face + self.clean(self.norm(tokens))

@@ -20,8 +20,8 @@ class LoudnessDenoiser:
         self.calls: list[dict[str, np.ndarray]] = []
 
     def encode(self, features: np.ndarray) -> np.ndarray:
-        assert features.shape == (self.card.window_frames * ROWS_PER_FRAME, 64)
-        return features.mean(axis=1).reshape(-1, ROWS_PER_FRAME)
+        assert features.shape[1:] == (self.card.window_frames * ROWS_PER_FRAME, 64)
+        return features.mean(axis=2).reshape(len(features), -1, ROWS_PER_FRAME)
 
     def denoise(self, **inputs: np.ndarray) -> np.ndarray:
         assert all(value.dtype == np.float32 for value in inputs.values())
@@ -37,7 +37,7 @@ class SmearedDenoiser(LoudnessDenoiser):
 
     def denoise(self, **inputs: np.ndarray) -> np.ndarray:
         truth = super().denoise(**inputs)
-        shown = inputs["noisy"] * (inputs["known"] == 1.0)[..., None]
+        shown = inputs["noisy"] * inputs["shown"][..., None]
         return (0.6 * truth + 0.2 * inputs["noisy"] + 0.2 * shown.mean(axis=1, keepdims=True)).astype(
             np.float32
         )

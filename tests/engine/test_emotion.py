@@ -64,20 +64,44 @@ def test_styles_mix_by_their_shares() -> None:
         mix_styles([sad], [-0.1])
 
 
-def test_a_change_of_style_glides_and_arrives() -> None:
-    angry, happy = Style(Emotion.ANGRY, 3).vector(), Style(Emotion.HAPPY, 3).vector()
-    glide = StyleGlide.resting_at(Style().vector()).towards(angry)
+def glide_path(glide: StyleGlide, frames: int) -> np.ndarray:
     path = []
-    for frame in range(20):
-        if frame == 4:
-            glide = glide.towards(happy)
+    for _ in range(frames):
         glide = glide.after(1)
         path.append(glide.now)
-    steps = np.abs(np.diff(path, axis=0)).max(axis=1)
-    assert steps.max() <= 1 / StyleGlide.FRAMES + 1e-6
-    np.testing.assert_array_equal(path[4 + StyleGlide.FRAMES - 1], happy)
+    return np.array(path)
+
+
+def test_a_change_of_style_never_jumps_and_arrives() -> None:
+    angry, happy = Style(Emotion.ANGRY, 3).vector(), Style(Emotion.HAPPY, 3).vector()
+    glide = StyleGlide.resting_at(Style().vector()).towards(angry)
+    first = glide_path(glide, 4)
+    second = glide_path(glide.after(4).towards(happy), 40)
+    path = np.concatenate([np.zeros((2, STYLE_SIZE), np.float32), first, second])
+    assert np.abs(np.diff(path, axis=0)).max() < 0.2
+    assert np.abs(np.diff(path, n=2, axis=0)).max() < 0.12
+    np.testing.assert_array_equal(path[-1], happy)
+
+
+@pytest.mark.parametrize("emotion", [emotion for emotion in EMOTIONS if emotion is not Emotion.NEUTRAL])
+def test_every_emotion_comes_within_a_second_and_fades_more_slowly(emotion: Emotion) -> None:
+    place, full = EMOTIONS.index(emotion), Style(emotion, 3).vector()
+    coming = glide_path(StyleGlide.resting_at(Style().vector()).towards(full), 25)[:, place]
+    going = 1.0 - glide_path(StyleGlide.resting_at(full).towards(Style().vector()), 25)[:, place]
+    came, went = int(np.argmax(coming > 0.9)), int(np.argmax(going > 0.9))
+    assert 0 < came < went < 25
+    assert (np.diff(coming) >= 0).all()
+
+
+def test_surprise_comes_first_and_sadness_last() -> None:
+    half_way = {}
+    for emotion in (Emotion.SURPRISED, Emotion.HAPPY, Emotion.SAD):
+        full = Style(emotion, 3).vector()
+        path = glide_path(StyleGlide.resting_at(Style().vector()).towards(full), 25)
+        half_way[emotion] = int(np.argmax(path[:, EMOTIONS.index(emotion)] > 0.5))
+    assert half_way[Emotion.SURPRISED] < half_way[Emotion.HAPPY] < half_way[Emotion.SAD]
 
 
 def test_gliding_in_one_stride_or_many_is_the_same() -> None:
     glide = StyleGlide.resting_at(Style().vector()).towards(Style(Emotion.FEAR, 2).vector())
-    np.testing.assert_allclose(glide.after(3).after(2).now, glide.after(5).now, atol=1e-7)
+    np.testing.assert_allclose(glide.after(3).after(2).now, glide.after(5).now, atol=1e-6)

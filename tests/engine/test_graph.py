@@ -27,9 +27,9 @@ CARD = {
 }
 INPUTS = {
     "features": ["B", 4 * W, 64],
-    "noisy": ["B", W, CHANNELS],
-    "known": ["B", W],
-    "tokens": ["B", W, 64],
+    "noisy": ["B", "F", CHANNELS],
+    "shown": ["B", "F"],
+    "tokens": ["B", "F", 64],
     "style": ["B", STYLE_SIZE],
     "style_known": ["B"],
     "alpha": ["B"],
@@ -78,7 +78,7 @@ def folder(tmp_path: Path) -> Path:
             node("Mul", ["noisy", "half"], ["pulled"]),
             node("Add", ["pulled", "sound"], ["clean"]),
         ],
-        ["noisy", "known", "tokens", "style", "style_known", "alpha"],
+        ["noisy", "shown", "tokens", "style", "style_known", "alpha"],
         "clean",
     )
     write_graph(
@@ -106,17 +106,17 @@ def test_a_performer_runs_on_files(folder: Path) -> None:
 
 def test_nets_answer_in_their_shapes(folder: Path) -> None:
     denoiser = OnnxDenoiser(folder)
-    tokens = denoiser.encode(np.ones((4 * W, 64), np.float32))
-    assert tokens.shape == (W, 64)
+    tokens = denoiser.encode(np.ones((2, 4 * W, 64), np.float32))
+    assert tokens.shape == (2, W, 64)
     clean = denoiser.denoise(
-        noisy=np.ones((2, W, CHANNELS), np.float32),
-        known=np.zeros((2, W), np.float32),
-        tokens=np.stack([tokens, tokens]),
+        noisy=np.ones((2, 5, CHANNELS), np.float32),
+        shown=np.zeros((2, 5), np.float32),
+        tokens=tokens[:, -5:],
         style=np.zeros((2, STYLE_SIZE), np.float32),
         style_known=np.ones(2, np.float32),
         alpha=np.zeros(2, np.float32),
     )
-    np.testing.assert_allclose(clean, np.full((2, W, CHANNELS), 1.5))
+    np.testing.assert_allclose(clean, np.full((2, 5, CHANNELS), 1.5))
     lips = OnnxLipRefiner(folder)
     assert lips.window_frames == W
     mouth = lips.articulate(np.ones((4 * W, 64), np.float32), np.zeros(STYLE_SIZE, np.float32))
