@@ -11,7 +11,7 @@ from mien.engine.background_layer import NOD_PIVOT, PIVOT, build_background
 from mien.engine.errors import PhotoError, PictureTooSmall
 from mien.engine.eye_frame import EYE_POINTS
 from mien.engine.eye_layer import build_eye
-from mien.engine.face_layer import FaceLayer, build_face
+from mien.engine.face_layer import FaceLayer, build_face, seen_vertices
 from mien.engine.face_points import EYES, OUTER_LIPS
 from mien.engine.framing import DEFAULT_SIZE, Size, check_size, frame_head
 from mien.engine.head import HeadModel, load_head
@@ -183,6 +183,9 @@ def _assemble(
     used[head.landmark_corners] = True
     starts, rows, values = _sparse(deltas, used)
     hidden = np.zeros((len(mouth.positions), 2))
+    # Skin whose depth was tied to the grid's may have come to the front: at rest it shows its own place.
+    seen = seen_vertices(ground.face_positions, face.triangles, (width, height))
+    texture = np.where(seen[:, None], ground.face_positions[:, :2], face.texture)
     return Portrait(
         name=name,
         picture=picture,
@@ -194,7 +197,7 @@ def _assemble(
         vertices=vertices.astype(np.float32),
         runs=runs.astype(np.int64),
         share=np.concatenate([ground.face_share, np.ones(len(hidden)), ground.share]).astype(np.float32),
-        texture=np.concatenate([face.texture, hidden, ground.positions[:, :2]]).astype(np.float32),
+        texture=np.concatenate([texture, hidden, ground.positions[:, :2]]).astype(np.float32),
         delta_starts=starts,
         delta_rows=rows,
         delta_values=values,
