@@ -42,6 +42,10 @@ _BELOW_BROW: Final = 0.8
 
 BROW_SHAPES: Final = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 
+_LIP_EDGE: Final = 1.0
+"""What lips hide within so many pixels of a picture of 512 keeps the photo's colours at its own place: the
+first of it to come forth as they stir must look like what it comes before."""
+
 _DEEPEST_FOLD: Final = 0.13
 """Lips, lids and nostrils reach no further behind the skin before them, as a share of the face's height."""
 
@@ -348,10 +352,13 @@ def _texture(
     ):
         near |= distances(positions[:, :2], points[run, :2]).min(axis=1) < reach * height
     known |= used & ~near
-    for rings in head.rings:
+    for rings, kept in zip(head.rings, (_LIP_EDGE * max(size) / 512, 0.0, 0.0), strict=True):
         for column in rings.T:
             hidden = int(np.argmax(seen[column])) if seen[column].any() else 0
+            away = np.linalg.norm(texture[column] - texture[column[hidden]], axis=1)
             for depth in range(hidden - 1, -1, -1):
+                if away[depth] < kept:
+                    continue
                 outer = hidden + 0.6 * (hidden - depth)
                 low = min(int(outer), len(column) - 2)
                 share = min(outer - low, 1.0)

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP
 from mien.engine.head import load_head, mouth_gap_weights
 from mien.engine.motion import INDEX, SHAPE_SLICE
+from mien.engine.mouth_lining import MouthLining
 from mien.engine.opening import CROSS, FINE, Opening
-from mien.engine.placement import Box, Frame, Pixels, Placement, bounds, ease, mix
+from mien.engine.placement import Box, Frame, Pixels, Placement, bounds, ease
 from mien.engine.portrait import Portrait
-from mien.engine.tongue import Tongue
+from mien.engine.tongue import Tongue, lets_out
 from mien.kernels.raster import raster_attributes
 
 _DIM: Final = 0.62
@@ -21,8 +22,6 @@ _LIGHT_REACH: Final = 0.026
 """From how far light comes in over an edge of the opening, in face widths."""
 _LIGHT_FALL: Final = 0.014
 """How far the light is shifted down: it comes from above, and the upper lip shades the teeth behind it."""
-_LINING: Final = np.array([3.0, 2.7, 2.5], np.float32)
-"""How much lighter than the throat the lining of lips and cheeks is."""
 _ROUNDING: Final = np.array([INDEX["mouthFunnel"], INDEX["mouthPucker"]])
 _ROUNDED_DIM: Final = 0.3
 """How much darker it is behind rounded lips: they stand off the teeth and shade them."""
@@ -30,6 +29,10 @@ _COARSE: Final = 4
 """The light is worked out at so many times fewer pixels a side than openings are cut out at."""
 _RIM: Final = np.array([0.30, 0.44, 0.42], np.float32)
 """How much darker lips turn, in red, green and blue, where they bend into an open mouth: wet and reddish."""
+_RIM_TABLE: Final = np.round(np.arange(256)[:, None, None] * (1 - _RIM)).astype(np.uint8)
+_LINE: Final = np.array([0.55, 0.72, 0.72], np.float32)
+_LINE_TABLE: Final = np.round(np.arange(256)[:, None, None] * (1 - _LINE)).astype(np.uint8)
+"""What each level of a lip's red, green and blue becomes there, and in the line between closed lips."""
 _RIM_REACH: Final = 0.007
 """How wide that rim is, in face widths."""
 _SLIT: Final = 2.0
@@ -40,6 +43,10 @@ _TOUCHING_FROM: Final = 0.5
 """From this share of the neutraliser on, lips that the photo parts may touch."""
 _STIRRED: Final = 0.03
 """Once the lips have moved so far from the photo's, in face widths, only its teeth are still to be seen."""
+_TONGUE_MARGIN: Final = 12
+_TONGUE_SHADOW: Final = np.array([0.4, 0.48, 0.48], np.float32)
+_TONGUE_SHADOW_REACH: Final = 0.012
+"""How dark the shadow is that a tongue casts on the lip, and how soft, in face widths."""
 _ROUND: Final[Pixels] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 
 
@@ -52,6 +59,7 @@ class MouthDrawing:
         loop = INNER_LIPS_TOP + INNER_LIPS_BOTTOM[-2:0:-1]
         self.opening = Opening.within(portrait, rings[:10].ravel(), loop, _ROUND)
         self._portrait = portrait
+        self._photo_teeth = np.dstack([portrait.picture, portrait.teeth_photo])
         left, top = (int(edge) for edge in portrait.lips_corner)
         height, width = portrait.lips_picture.shape[:2]
         area = (slice(top, top + height), slice(left, left + width))
@@ -62,8 +70,16 @@ class MouthDrawing:
         person = portrait.matte[area].astype(np.float32)[..., None] * np.float32(1 / 255)
         self._lips = np.clip(self._skin_at_rest + changed * person, 0, 255)
         self._lip_columns = _lip_columns()
-        self._inside_triangles = portrait.mouth_triangles - np.int32(portrait.runs[1])
-        self._tongue = Tongue(portrait)
+        self._tongue, self._lining = Tongue(portrait), MouthLining(portrait)
+        own = portrait.mouth_triangles - np.int32(portrait.runs[1])
+        self._inside_triangles = np.concatenate([own, self._lining.triangles + len(portrait.mouth_paint)])
+        self._inside_paint = np.concatenate([portrait.mouth_paint, self._lining.paint])
+        self._tongue_triangles = _within(own, self._tongue.own)
+        self._tongue_paint = np.ones((len(self._inside_paint), 4), np.float32)
+        self._tongue_paint[self._tongue.own, :3] = self._tongue.lit(portrait.mouth_paint)
+        head = load_head()
+        teeth, first = head.part("upper_teeth"), head.mouth_inside().start
+        self._upper_triangles = _within(own, slice(teeth.start - first, teeth.stop - first))
         self._gap_weights = mouth_gap_weights()
 
     def part_lips(self, parted: float) -> None:
@@ -76,12 +92,12 @@ class MouthDrawing:
 
     def draw(self, picture: Frame, placement: Placement, box: Box, motion: NDArray[np.float32]) -> None:
         """Draw teeth, gums and tongue where the lips part."""
-        tongue = float(motion[INDEX["tongueOut"]])
-        inside = self._inside(placement, tongue, float(self._gap_weights @ motion[SHAPE_SLICE]))
         opened = cv2.morphologyEx(self.opening.mask(placement, box), cv2.MORPH_OPEN, CROSS)
         left, top, width, height = cv2.boundingRect(opened)
         if width * height == 0 or cv2.countNonZero(opened) < 6:
             return
+        tongue = float(motion[INDEX["tongueOut"]])
+        inside = self._inside(placement, tongue, float(self._gap_weights @ motion[SHAPE_SLICE]))
         # Room for the lips' rim to fade out.
         margin = FINE * (2 + round(3 * _RIM_REACH * self._portrait.scale))
         left, top = max(left - margin, 0) & ~1, max(top - margin, 0) & ~1
@@ -100,34 +116,64 @@ class MouthDrawing:
         shown = ease(cv2.countNonZero(opened) / (_SLIT * FINE * width))
         area = picture[y : y + small[1], x : x + small[0]]
         self._shade_rim(area, alpha, shown * (1 - photo))
-        mix(area, colour, alpha * shown)
+        share = alpha.astype(np.float32) * np.float32(shown / 255)
+        cv2.blendLinear(area, cv2.convertScaleAbs(colour), 1 - share, share, dst=area)
+        out = lets_out(tongue)
+        if out > 0:
+            self._lay_over_lip(picture, placement, inside, ease(2 * out))
 
     def _inside(self, placement: Placement, tongue: float, gap: float) -> NDArray[np.float32]:
-        """Place the mouth's inside, float32[inside vertices, 3] in pixels of the picture."""
+        """Place the mouth's inside and its lining, float32[vertices, 3] in pixels of the picture."""
         first, last = int(self._portrait.runs[1]), int(self._portrait.runs[2])
         inside = placement.positions[first:last].copy()
         if tongue > 0:
             self._tongue.articulate(inside, placement, tongue, gap)
-        return inside
+        return np.concatenate([inside, self._lining.place(placement)])
 
     def _paint(
         self, inside: NDArray[np.float32], shape: tuple[int, ...], x: int, y: int, light: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Paint what lies behind the lips, float32[height, width, 3] at the light's resolution."""
         positions = inside.copy()
-        positions[:, 0] = (positions[:, 0] - x) * FINE + 0.5
-        positions[:, 1] = (positions[:, 1] - y) * FINE + 0.5
-        colour = np.zeros((*shape, 3), np.float32)
+        # cv2.pyrDown keeps every second pixel: those that lie on the picture's own.
+        positions[:, 0] = (positions[:, 0] - x) * FINE
+        positions[:, 1] = (positions[:, 1] - y) * FINE
+        colour = np.empty((*shape, 3), np.float32)
+        colour[:] = self._portrait.mouth_cavity
         depth = np.full(shape, np.inf, np.float32)
-        raster_attributes(positions, self._inside_triangles, self._portrait.mouth_paint, colour, depth)
-        small = light.shape[1::-1]
-        bare = cv2.resize(np.isinf(depth).view(np.uint8) * np.uint8(255), small, interpolation=cv2.INTER_AREA)
-        painted = np.asarray(cv2.resize(colour, small, interpolation=cv2.INTER_AREA), np.float32)
-        painted *= light
-        # Near the lips it is the cheeks' lining that one sees, and further in the throat.
-        cavity = self._portrait.mouth_cavity * (1 + _LINING * (1 - light))
-        painted += cavity * (bare.astype(np.float32) * np.float32(1 / 255))[..., None]
-        return painted
+        raster_attributes(positions, self._inside_triangles, self._inside_paint, colour, depth)
+        # Its filter is wide enough that a tooth's edge moves on evenly, without a flicker.
+        return np.asarray(cv2.pyrDown(colour), np.float32) * light
+
+    def _lay_over_lip(
+        self, picture: Frame, placement: Placement, inside: NDArray[np.float32], shown: float
+    ) -> None:
+        """Draw what of the tongue lies before the lips, with its shadow on them."""
+        box = bounds(inside[self._tongue.own, :2], placement.depth.shape, _TONGUE_MARGIN)
+        left, top, right, bottom = box
+        width, height = right - left, bottom - top
+        fine = inside.copy()
+        fine[:, 0] = (fine[:, 0] - left) * FINE + 0.5
+        fine[:, 1] = (fine[:, 1] - top) * FINE + 0.5
+        before: Pixels = placement.depth[top:bottom, left:right]
+        depth = np.ascontiguousarray(cv2.resize(before, None, fx=FINE, fy=FINE, interpolation=0), np.float32)
+        colour = np.zeros((*depth.shape, 4), np.float32)
+        # Upper teeth stay before it, though they were drawn already.
+        raster_attributes(fine, self._upper_triangles, self._tongue_paint, colour, depth)
+        colour.fill(0)
+        raster_attributes(fine, self._tongue_triangles, self._tongue_paint, colour, depth)
+        # The fourth channel of a tongue's paint is its cover: colours come out multiplied by it.
+        soft = cv2.resize(
+            cv2.GaussianBlur(colour, (0, 0), 0.8), (width, height), interpolation=cv2.INTER_AREA
+        )
+        cover = np.asarray(soft[..., 3], np.float32)
+        reach = _TONGUE_SHADOW_REACH * self._portrait.scale
+        fall = np.array([[1, 0, 0], [0, 1, 1.5 * reach]])
+        shadow = cv2.warpAffine(cv2.GaussianBlur(cover, (0, 0), reach), fall, (width, height))
+        area = picture[top:bottom, left:right]
+        shade = 1 - shown * _TONGUE_SHADOW * np.asarray(shadow, np.float32)[..., None]
+        mixed = area * shade * (1 - shown * cover[..., None]) + shown * soft[..., :3]
+        area[:] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
 
     def _light(self, opened: Pixels, small: tuple[int, int]) -> NDArray[np.float32]:
         """Say how much light falls on each pixel, float32[height, width, 1].
@@ -149,8 +195,8 @@ class MouthDrawing:
     def _shade_rim(self, area: Frame, alpha: Pixels, shown: float) -> None:
         """Darken the lips where they bend inwards, in place."""
         rim = cv2.GaussianBlur(alpha, (0, 0), _RIM_REACH * self._portrait.scale).astype(np.float32)
-        rim = np.minimum(rim * np.float32(1.6 * shown / 255), 1)[..., None]
-        area[:] = np.round(area * (1 - rim * _RIM)).astype(np.uint8)
+        share = np.minimum(rim * np.float32(1.6 * shown / 255), 1)
+        cv2.blendLinear(area, cv2.LUT(area, _RIM_TABLE), 1 - share, share, dst=area)
 
     def _photo_share(self, placement: Placement, motion: NDArray[np.float32]) -> float:
         """Say how much of the inside is as in the photo: all at rest, nothing once the lips have moved."""
@@ -174,16 +220,17 @@ class MouthDrawing:
         portrait = self._portrait
         if not portrait.lips_parted:
             return inside
-        height, width = inside.shape[:2]
-        rows, columns = np.mgrid[y : y + height, x : x + width].astype(np.float32)
         depth = float(portrait.vertices[portrait.runs[1] : portrait.runs[2], 2].min())
-        u, v = placement.unturned(columns, rows, depth)
-        photo = cv2.remap(portrait.picture, u, v, cv2.INTER_LINEAR).astype(np.float32)
-        whole = cv2.remap(portrait.mouth_photo, u, v, cv2.INTER_LINEAR).astype(np.float32)
-        teeth = cv2.remap(portrait.teeth_photo, u, v, cv2.INTER_LINEAR).astype(np.float32)
-        whole = np.float32(share) * (whole + np.float32(share) * (255 - whole))
-        mask = np.maximum(whole, teeth)[..., None] * np.float32(1 / 255)
-        return np.asarray(inside + mask * (photo - inside), np.float32)
+        back = np.array(placement.unturning(depth), np.float32).reshape(2, 3)
+        back[:, 2] += back[:, :2] @ np.array([x, y], np.float32)
+        size, flags = inside.shape[1::-1], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        photo = np.asarray(cv2.warpAffine(self._photo_teeth, back, size, flags=flags), np.float32)
+        mask = photo[..., 3]
+        if share > 0:
+            whole = np.asarray(cv2.warpAffine(portrait.mouth_photo, back, size, flags=flags), np.float32)
+            mask = np.maximum(np.float32(share) * (whole + np.float32(share) * (255 - whole)), mask)
+        mask = mask * np.float32(1 / 255)
+        return np.asarray(cv2.blendLinear(inside, photo[..., :3].copy(), 1 - mask, mask), np.float32)
 
     def shade_lip_line(self, picture: Frame, placement: Placement) -> None:
         """Draw the shadow between closed lips that the photo, its lips parted, does not have."""
@@ -199,12 +246,13 @@ class MouthDrawing:
         mask = np.zeros((down - up, right - left), np.uint8)
         closed = bottom[:, 1] - top[:, 1] < _TOUCHING
         shifted = np.round((line - [left, up]) * 8).astype(np.int32)
-        for start in np.flatnonzero(closed[:-1] & closed[1:]):
-            cv2.line(mask, shifted[start], shifted[start + 1], 255, 1, cv2.LINE_AA, 3)
-        shadow = cv2.GaussianBlur(mask, (0, 0), 1.1).astype(np.float32)[..., None] / 255
+        touching = np.flatnonzero(closed[:-1] & closed[1:])
+        runs = np.split(touching, np.flatnonzero(np.diff(touching) > 1) + 1)
+        lines = [shifted[run[0] : run[-1] + 2] for run in runs if len(run)]
+        cv2.polylines(mask, lines, False, 255, 1, cv2.LINE_AA, 3)
+        shadow = cv2.GaussianBlur(mask, (0, 0), 1.1).astype(np.float32) * np.float32(weight / 255)
         area = picture[up:down, left:right]
-        dark = 1 - weight * shadow * np.array([0.55, 0.72, 0.72], np.float32)
-        area[:] = np.round(area * dark).astype(np.uint8)
+        cv2.blendLinear(area, cv2.LUT(area, _LINE_TABLE), 1 - shadow, shadow, dst=area)
 
 
 def _lip_columns() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -212,3 +260,9 @@ def _lip_columns() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     rings = load_head().rings[0][:8]
     half = rings.shape[1] // 2
     return rings[:, half - 1 : 0 : -1], rings[:, half + 1 :]
+
+
+def _within(triangles: NDArray[np.int32], run: slice) -> NDArray[np.int32]:
+    """Return the triangles of one run of vertices."""
+    inside = ((triangles >= run.start) & (triangles < run.stop)).all(axis=1)
+    return np.ascontiguousarray(triangles[inside])

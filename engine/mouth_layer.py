@@ -15,18 +15,21 @@ from mien.engine.motion import INDEX, SHAPES
 _TEETH: Final = np.array([226.0, 219.0, 204.0])
 _GUM: Final = np.array([182.0, 102.0, 98.0])
 _TONGUE: Final = np.array([168.0, 92.0, 90.0])
-_CAVITY: Final = np.array([40.0, 14.0, 15.0])
+_CAVITY: Final = np.array([46.0, 17.0, 18.0])
 _TEETH_LOWERED: Final = 0.012
 """Upper teeth sit so much lower than the head model's, in face widths: speaking mouths show their edge."""
 _LOWER_LOWERED: Final = 0.008
 """Lower teeth sit so much lower too: of them a speaking mouth shows the tips."""
 _LOWER_TEETH: Final = 0.86
 """Lower teeth lie in the shadow of the upper ones."""
-_TONGUE_SIDES: Final = 0.85
+_TONGUE_SIDES: Final = 0.4
 """How much of its light the tongue loses towards its sides."""
+_TONGUE_WIDER: Final = ((-0.43, -0.36, -0.2), (1.0, 1.15, 1.38))
+"""At these depths of the head model its tongue is made so many times as wide: it fills the lower row's arch,
+so that a mouth seen from the side shows no gap beside it."""
 _DEEP: Final = 1.3
 """What lies deep is so much lighter than the throat."""
-_DEPTHS: Final = {"teeth": (0.20, 1.25), "gum": (0.24, 1.6), "tongue": (0.26, 1.3)}
+_DEPTHS: Final = {"teeth": (0.28, 1.2), "gum": (0.32, 1.2), "tongue": (0.33, 0.9)}
 """How deep behind its own front each part lies in the dark, in face widths, and how suddenly."""
 _WIDE_OPEN: Final = 0.07
 """A mouth open so far, as a share of the face's height, shows lower teeth too."""
@@ -94,6 +97,9 @@ def build_mouth(
         expression[mouth] = 0.0
     model = head.vertices[run] + np.tensordot(fit.identity, head.identities[:, run], 1)
     model = model + np.tensordot(expression, head.shapes[:, run], 1)
+    tongue = head.part("tongue")
+    own = slice(tongue.start - run.start, tongue.stop - run.start)
+    model[own, 0] *= np.interp(head.vertices[tongue, 2], *_TONGUE_WIDER)
     positions = fit.project(model)
     deltas = fit.project_deltas(head.shapes[:, run])
     jaw = np.array([name.startswith("jaw") for name in SHAPES])

@@ -1,5 +1,6 @@
 """A hole in a portrait's skin, between the lips or the lids, that shows the layer beneath."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,9 @@ from mien.kernels.raster import raster_coverage
 
 FINE: Final = 2
 """Openings are cut out at so many times the picture's resolution."""
+
+_GROWN: Final = 3
+"""Pixels by which outlines grow, at most."""
 
 CROSS: Final = np.ones((3, 3), np.uint8)
 
@@ -64,20 +68,33 @@ class Opening:
     def mask(self, placement: Placement, box: Box) -> NDArray[np.uint8]:
         """Mark, at FINE times the box's resolution, what lies inside the outline and is uncovered by skin."""
         left, top, right, bottom = box
-        height, width = (bottom - top) * FINE, (right - left) * FINE
-        covered = np.zeros((height, width), np.uint8)
-        near = placement.positions[self.near]
-        fine = np.empty_like(near)
-        fine[:, 0] = (near[:, 0] - left) * FINE + 0.5
-        fine[:, 1] = (near[:, 1] - top) * FINE + 0.5
-        fine[:, 2] = near[:, 2]
+        whole = np.zeros(((bottom - top) * FINE, (right - left) * FINE), np.uint8)
+        # Skin drawn in the picture itself must stay: nothing shows through it.
+        bare: Pixels = (placement.depth[top:bottom, left:right] == np.inf).view(np.uint8) * np.uint8(255)
+        bare = cv2.dilate(bare, CROSS)
+        x, y, width, height = _widened(cv2.boundingRect(bare), bare.shape)
+        if width * height == 0:
+            return whole
+        fine = placement.positions[self.near]
+        fine[:, 0] = (fine[:, 0] - (left + x)) * FINE + 0.5
+        fine[:, 1] = (fine[:, 1] - (top + y)) * FINE + 0.5
+        covered = np.zeros((height * FINE, width * FINE), np.uint8)
         raster_coverage(fine, self.triangles, covered)
         outline = (fine[self.corners, :2] * self.weights[..., None]).sum(axis=1)
-        inside = np.zeros((height, width), np.uint8)
+        inside = np.zeros_like(covered)
         cv2.fillPoly(inside, [np.round(outline * 8).astype(np.int32)], 255, shift=3)
         cv2.dilate(inside, self.grow, dst=inside)
-        # Skin drawn in the picture itself must stay: nothing shows through it.
-        bare: Pixels = (~np.isfinite(placement.depth[top:bottom, left:right])).astype(np.uint8)
-        bare = cv2.dilate(bare * 255, CROSS)
-        bare = cv2.resize(bare, (width, height), interpolation=cv2.INTER_NEAREST)
-        return inside & np.asarray(bare, np.uint8) & ~covered
+        bare = cv2.resize(bare[y : y + height, x : x + width], None, fx=FINE, fy=FINE, interpolation=0)
+        own = whole[y * FINE : (y + height) * FINE, x * FINE : (x + width) * FINE]
+        own[:] = inside & np.asarray(bare, np.uint8) & ~covered
+        return whole
+
+
+def _widened(rectangle: Sequence[int], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Let a rectangle, left, top, width and height, reach further by what an outline may grow."""
+    x, y, width, height = rectangle
+    if width * height == 0:
+        return 0, 0, 0, 0
+    left, top = max(x - _GROWN, 0), max(y - _GROWN, 0)
+    right, bottom = min(x + width + _GROWN, shape[1]), min(y + height + _GROWN, shape[0])
+    return left, top, right - left, bottom - top

@@ -26,6 +26,7 @@ from mien.engine.portrait import NEUTRALISER, Portrait
 from mien.engine.scaling import scale_portrait
 from mien.engine.scenery import Scenery
 from mien.engine.smile_folds import SmileFolds
+from mien.engine.tongue import lets_out
 from mien.engine.waking import turn_to_viewer, turned
 from mien.kernels.blend import blend, turn
 from mien.kernels.edges import soften_jumps, spread_map
@@ -35,9 +36,14 @@ from mien.kernels.raster import raster_texture
 ROTATION_LIMITS: Final = np.deg2rad(np.array([15.0, 20.0, 15.0], np.float32))
 """Pitch, yaw and roll go no further than this either way, in radians: past it one photo does not suffice."""
 
-_CLOSE: Final = INDEX["mouthClose"]
+_CLOSE, _JAW, _TONGUE = INDEX["mouthClose"], INDEX["jawOpen"], INDEX["tongueOut"]
 _PRESSED: Final = 0.05
 """The share of mouthClose that still presses lips that touch already."""
+
+_TONGUE_ROOM: Final = 0.24
+"""How far jawOpen is at least while the tongue is out over the lips."""
+_MAKES_ROOM: Final = 0.4
+"""The share of the tongue's way over the lips on which they part."""
 
 _FURTHEST_TURN: Final = 1.2
 """Pitch and yaw, as shares of their limits, are the legs of a right triangle whose longest side is at most
@@ -55,19 +61,19 @@ of roll."""
 CAMERA_DISTANCE: Final = 4.0
 """Of the viewer, in face widths: how much nearer a head looks when it comes towards the viewer."""
 
-NEUTRAL_AT: Final = 0.5
+NEUTRAL_AT: Final = 0.75
 """Sum of mouth weights from which on the photo's own smile or parted lips have given way to speech.
 
-A smile does not count: it goes on from the photo's own. What closes lips counts twice, so that a composed
-mouth (mien.engine.idle) has just that sum. The weight of the neutraliser is smoothstep(sum / NEUTRAL_AT): 0
-with zero slope at rest, so that a photo that smiles is shown as it is while nothing moves, and faint noise
-leaves it."""
+A smile does not count: it goes on from the photo's own. What closes lips counts three times, so that a
+composed mouth (mien.engine.idle) has just that sum. The weight of the neutraliser is
+smoothstep(sum / NEUTRAL_AT): 0 with zero slope at rest, so that a photo that smiles is shown as it is while
+nothing moves, and faint noise leaves it."""
 
 _SPEAKS: Final = np.array(
     [
         0.0
         if not name.startswith(("jaw", "mouth")) or name.startswith("mouthSmile")
-        else 2.0
+        else 3.0
         if name.startswith(("mouthPress", "mouthRoll", "mouthClose"))
         else 1.0
         for name in SHAPES
@@ -302,6 +308,10 @@ def _clamp(motion: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return motion within its ranges; what is not a number counts as zero."""
     kept = np.nan_to_num(motion.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
     kept[SHAPE_SLICE] = np.clip(kept[SHAPE_SLICE], 0, 1)
+    # A tongue put out over the lips takes the room it needs.
+    room = ease(lets_out(float(kept[_TONGUE])) / _MAKES_ROOM)
+    kept[_JAW] = max(float(kept[_JAW]), _TONGUE_ROOM * room)
+    kept[_CLOSE] *= 1 - room
     # Lips that touch stop each other: mouthClose goes no further than what the other shapes open.
     gaps = mouth_gap_weights()
     close, opened = float(kept[_CLOSE]), float(np.maximum(gaps, 0) @ kept[SHAPE_SLICE])

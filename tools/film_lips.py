@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from grid_mouth import VIDEO_LATE_S
+from grid_mouth import SMOOTHING_FRAMES, VIDEO_LATE_S
 from lip_measures import Score, Sums, score
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from mien.engine.face_points import INNER_LIPS_BOTTOM, INNER_LIPS_TOP, OUTER_LIPS
 from mien.engine.head import load_head
@@ -62,8 +63,11 @@ def _read_clip(points: Points, places: dict[int, int]) -> FilmedLips:
     gap = inner[:, 1, 1] - inner[:, 0, 1]
     moved = still - np.median(still[gap <= np.quantile(gap, REST_SHARE)], axis=0)
     film = np.arange(len(points)) + VIDEO_LATE_S * FRAME_RATE
-    columns = [np.interp(film, seen, column) for column in moved.reshape(len(seen), -1).T]
-    return FilmedLips(np.stack(columns, axis=1).reshape(len(points), len(LIPS), 2))
+    columns = [np.interp(np.arange(len(points)), seen, column) for column in moved.reshape(len(seen), -1).T]
+    smooth = [
+        np.interp(film, np.arange(len(points)), gaussian_filter1d(c, SMOOTHING_FRAMES)) for c in columns
+    ]
+    return FilmedLips(np.stack(smooth, axis=1).reshape(len(points), len(LIPS), 2))
 
 
 def turn_upright(points: Points, across: Points) -> Points:

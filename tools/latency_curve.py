@@ -63,7 +63,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSON to write")
     arguments = parser.parse_args()
 
-    sets, player = read_recordings(sources_of(arguments)), Player(arguments.nets)
+    sets, player = (
+        read_recordings(sources_of(arguments), ("grid", "kokoro", "actors")),
+        Player(arguments.nets),
+    )
     tested = {"grid": sets["grid"], "kokoro": sets["kokoro"][:KOKORO]}
     settings = [(look_ahead, hop) for hop in HOPS for look_ahead in LOOK_AHEADS]
     costs = cost_ms(player, sets["actors"][0])

@@ -36,10 +36,12 @@ LAG_REACH: Final = 5
 NEAR_S: Final = 0.08
 """Sounds this near to a wanted one share its shape by coarticulation, and are no false alarms."""
 
+BREATH_S: Final = 0.12
+
 CLOSURES: Final = frozenset("pbm")
-ROUNDED: Final = frozenset("uw")
-UNROUNDED: Final = frozenset("aɑæʌɛɪiəAIszθðtdnlkɡgh")
-LIP_TEETH: Final = frozenset("fv")
+ROUNDED: Final = frozenset("uwyɥ")
+UNROUNDED: Final = frozenset("aɑæʌɛeɪiəɐAIszθðtdnlkɡghɕʨçɲɾ")
+LIP_TEETH: Final = frozenset("fvʋ")
 NO_LIP_TEETH: Final = UNROUNDED | ROUNDED | frozenset("ʊɔoOWYɹʃʒʧʤɜ")
 OPEN_VOWELS: Final = frozenset("AIWOæɑɛaʌ")
 SILENCE: Final = "_"
@@ -194,6 +196,19 @@ def span(phone: Sounded, frames: int) -> slice:
 def middle(phone: Sounded, frames: int) -> int:
     """Return the frame that shows a sound's middle."""
     return min(int((phone.start + phone.end) / 2 * FRAME_RATE), frames - 1)
+
+
+def speaking(phones: Sequence[Sounded], frames: int) -> NDArray[np.bool_]:
+    """Return which frames lie within BREATH_S of a sound of speech.
+
+    People part their lips to breathe long before they speak; no sound tells of it.
+    """
+    times = (np.arange(frames) + 0.5) / FRAME_RATE
+    near = np.zeros(frames, bool)
+    for phone in phones:
+        if phone.symbol != SILENCE:
+            near |= (times > phone.start - BREATH_S) & (times < phone.end + BREATH_S)
+    return near
 
 
 def closed_limit(gaps: Sequence[Track]) -> float:

@@ -39,9 +39,6 @@ LEVEL_DB: Final = -24.0
 """Level of speech they are given: well above their gates."""
 
 LONGEST_DELAY: Final = 6
-FITTED: Final = 64
-"""Recordings of the training on which a map is fitted."""
-
 RIDGE: Final = 1e-3
 ARPABET_OF: Final = {ours: theirs for theirs, ours in ARPABET.items() if ours != SILENCE} | {
     "ə": "AH", "ɐ": "AH", "ᵊ": "AH", "a": "AA", "ɒ": "AA", "o": "OW", "e": "EH", "ɚ": "ER", "ᵻ": "IH",
@@ -200,7 +197,6 @@ def package_mouths(
     folder: Path, recordings: Sequence[Recording], fitted_on: Sequence[Recording]
 ) -> dict[str, list[Mouth]]:
     """Return each package's mouths of the recordings, maps fitted on the others."""
-    fitted_on = fitted_on[:: max(1, len(fitted_on) // FITTED)][:FITTED]
     known, asked = ask(folder, fitted_on), ask(folder, recordings)
     head = fit_map([answer.headaudio for answer in known], fitted_on)
     lipsync = fit_map([answer.pylipsync for answer in known], fitted_on)
@@ -208,7 +204,9 @@ def package_mouths(
         f"headaudio {HEADAUDIO.rsplit('@', 1)[1]}, fitted map": [
             head(answer.headaudio, closes=VISEMES.index("PP"), teeth=VISEMES.index("FF")) for answer in asked
         ],
-        "headaudio, openfacefx's ARKit table": [arkit_mouth(answer.headaudio_shapes) for answer in asked],
+        "headaudio, openfacefx's ARKit table": [
+            arkit_mouth(_advance(answer.headaudio_shapes, head.delay)) for answer in asked
+        ],
         "pylipsync 0.2.1, fitted map": [lipsync(a.pylipsync, closes=None, teeth=None) for a in asked],
         "openfacefx 0.24.0, true phonemes": [arkit_mouth(answer.openfacefx) for answer in asked],
     }

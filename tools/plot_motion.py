@@ -18,7 +18,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from players import Player, envelope, mouth_of
 from recordings import Recording, read_recordings
-from score_motion import LIVE, add_sources, sources_of
+from score_motion import LIVE, LIVE_ALONE, add_sources, sources_of
 
 from mien.engine.motion import INDEX
 from mien.engine.timebase import FRAME_RATE, MILLISECONDS_PER_FRAME
@@ -29,6 +29,8 @@ SENTENCE: Final = 7
 HEADINGS: Final = {
     "jaw_r": "jaw r",
     "gap_r": "gap r",
+    "jaw_r_speaking": "jaw r, speaking",
+    "gap_r_speaking": "gap r, speaking",
     "gap_acceleration": "liveliness of the gap",
     "gap_lag_ms": "lag, ms",
     "closed_on_pbm": "closed on p b m",
@@ -36,10 +38,13 @@ HEADINGS: Final = {
     "rounded_on_oo_w": "rounded on oo, w",
     "lip_teeth_on_f_v": "lip-teeth on f, v",
     "lip_distance": "lip distance, %",
+    "lip_distance_scaled": "at its best gain, %",
 }
 SET_TITLES: Final = {
     "grid": "Held-out clips of GRID's talker, filmed",
     "kokoro": "Kokoro voices never heard, articulation authored from true phoneme times",
+    "languages": "The same voices in five more languages",
+    "new languages": "The same voices in Hindi and Italian, which no training has",
     "readers": "Accented readers never heard, authored from forced alignment",
     "facegood": "FACEGOOD, an animator's jaw",
 }
@@ -135,8 +140,10 @@ def draw_latency(path: Path, latency: dict[str, Any]) -> None:
 def draw_sync(path: Path, sync: dict[str, Any]) -> None:
     """Draw the expert's cosine over the sound's shift."""
     shifts = np.array(sync["shifts"]) * MILLISECONDS_PER_FRAME
-    figure, axes = pyplot.subplots(1, len(sync["sets"]), figsize=(13, 4), sharey=True, layout="constrained")
-    for axis, (name, rows) in zip(axes, sync["sets"].items(), strict=True):
+    shown = [name for name in ("grid", "kokoro", "readers") if name in sync["sets"]]
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(13, 4), sharey=True, layout="constrained")
+    for axis, name in zip(axes, shown, strict=True):
+        rows = sync["sets"][name]
         for place, (system, row) in enumerate(rows.items()):
             peak = row["clips_that_peak_at_zero"][0]
             axis.plot(
@@ -160,7 +167,9 @@ def score_tables(scores: dict[str, Any]) -> str:
         parts.append(f"| | {' | '.join(HEADINGS[key] for key in present)} |\n|{'---|' * (len(present) + 1)}")
         for system, row in rows.items():
             cells = [cell(row.get(key), key) for key in present]
-            parts.append(f"| {f'**{system}**' if system == LIVE else system} | {' | '.join(cells)} |")
+            parts.append(
+                f"| {f'**{system}**' if system in (LIVE, LIVE_ALONE) else system} | {' | '.join(cells)} |"
+            )
     return "\n".join(parts)
 
 
@@ -249,7 +258,7 @@ def main() -> None:
     scores, latency, sync = (
         json.loads(path.read_text()) for path in (arguments.scores, arguments.latency, arguments.sync)
     )
-    sentence = read_recordings(sources_of(arguments))["grid"][SENTENCE]
+    sentence = read_recordings(sources_of(arguments), ("grid",))["grid"][SENTENCE]
     draw_curves(arguments.out / "curves.png", sentence, Player(arguments.nets))
     draw_latency(arguments.out / "latency-quality.png", latency)
     draw_sync(arguments.out / "sync-expert.png", sync)

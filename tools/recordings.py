@@ -5,16 +5,18 @@
 - kokoro: six voices held out of the training. Phoneme times are the synthesiser's; the curves are what
   tools/articulation.py makes of them, as the training's were: they tell whether sounds are heard and placed
   well in a voice never heard, and nothing of how people move.
+- languages, new languages: the same voices in the other languages of the training, and in those that are in
+  none of it.
 - readers: held-out people of speechocean762 with accents; phoneme times by forced alignment, curves as above.
-- facegood: an animator's jaw on a Mandarin speaker.
+- facegood: an animator's jaw on a Mandarin speaker, in no training.
 - actors: emotional speech, English and Mandarin; nothing is known but the sound.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from articulation import PLACE, VISEMES, Phone, articulate, pause, phones_from_arpabet, phones_from_kokoro
@@ -22,12 +24,17 @@ from augmentation import Sound, quiet_stretches, read_sound, set_level
 from build_motion_data import FACEGOOD_GAIN, FACEGOOD_RATE, loudness, reader_of, speech_path
 from film_lips import FilmedLips, read_lips
 from grid_mouth import held_out, read_filmed
+from languages import HELD_OUT
 from lip_measures import Track
 
 from mien.engine.features import ROWS_PER_FRAME, log_mel_whole
 from mien.engine.timebase import FRAME_RATE, SAMPLE_RATE, SAMPLES_PER_FRAME
 
+Item = TypeVar("Item")
+
 ACTED_S: Final = 15
+KOKORO: Final = ("kokoro", "languages", "new languages")
+SETS: Final = ("grid", *KOKORO, "readers", "facegood", "actors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +74,34 @@ class Sources:
         return targets
 
 
-def read_recordings(sources: Sources, *, training: bool = False) -> dict[str, list[Recording]]:
-    """Return the test sets; with `training`, the recordings of the training's grid and kokoro instead."""
+def read_recordings(
+    sources: Sources, only: Collection[str] = SETS, *, training: bool = False, most: int | None = None
+) -> dict[str, list[Recording]]:
+    """Return test sets by name, `most` recordings of each, spread over it.
+
+    training: return the recordings of the training's grid and Kokoro instead.
+    """
     targets = sources.targets()
     aligned = json.loads(sources.phones.read_text())
-    sets = {
-        "grid": _read_grid(sources, aligned, training),
-        "kokoro": _read_kokoro(sources, targets, training),
-    }
+    sets = {"grid": _read_grid(sources, aligned, training, most)} if "grid" in only else {}
+    sets |= _read_kokoro(sources, targets, [name for name in KOKORO if name in only], training, most)
     if training:
         return sets
-    sets["readers"] = _read_readers(sources, aligned, targets)
-    sets["facegood"] = _read_facegood(sources.data / "facegood/pairs")
-    actors = sorted((sources.data / "speech/a2f_samples/example_audio").glob("*.flac"))
-    sets["actors"] = [Recording(path.stem, read_sound(path)[: ACTED_S * SAMPLE_RATE]) for path in actors]
+    if "readers" in only:
+        sets["readers"] = _read_readers(sources, aligned, targets)
+    if "facegood" in only:
+        sets["facegood"] = _read_facegood(sources.data / "facegood/pairs")
+    if "actors" in only:
+        paths = sorted((sources.data / "speech/a2f_samples/example_audio").glob("*.flac"))
+        sets["actors"] = [Recording(path.stem, read_sound(path)[: ACTED_S * SAMPLE_RATE]) for path in paths]
     return sets
 
 
 def _read_grid(
-    sources: Sources, aligned: dict[str, list[tuple[str, float, float]]], training: bool
+    sources: Sources, aligned: dict[str, list[tuple[str, float, float]]], training: bool, most: int | None
 ) -> list[Recording]:
     filmed = read_filmed(sources.landmarks, sources.data / "grid/blendshapes_pose_25fps.npz")
-    clips = sorted(clip for clip in filmed if held_out(clip) != training)
+    clips = spread(sorted(clip for clip in filmed if held_out(clip) != training), most)
     lips = {} if training else read_lips(sources.landmarks, clips)
     recordings = []
     for clip in clips:
@@ -100,16 +113,40 @@ def _read_grid(
     return recordings
 
 
-def _read_kokoro(sources: Sources, targets: Track, training: bool) -> list[Recording]:
-    recordings = []
-    for folder in sources.speech:
-        for line in (folder / "index.jsonl").read_text().splitlines():
-            entry = json.loads(line)
-            if entry["held_out"] != training:
-                sound = read_sound(folder / f"{entry['name']}.flac")
-                said = pause(phones_from_kokoro(entry["phonemes"]), quiet_stretches(sound))
-                recordings.append(authored(f"{entry['name']} {entry['voice']}", sound, said, targets))
-    return recordings
+def _read_kokoro(
+    sources: Sources, targets: Track, only: Collection[str], training: bool, most: int | None
+) -> dict[str, list[Recording]]:
+    entries = [
+        (folder, json.loads(line))
+        for folder in (sources.speech if only else [])
+        for line in (folder / "index.jsonl").read_text().splitlines()
+    ]
+    sets: dict[str, list[Recording]] = {}
+    for name in only:
+        chosen = [
+            (folder, entry)
+            for folder, entry in entries
+            if entry["held_out"] != training and _language_set(entry.get("language", "english")) == name
+        ]
+        sets[name] = []
+        for folder, entry in spread(chosen, most):
+            sound = read_sound(folder / f"{entry['name']}.flac")
+            said = pause(phones_from_kokoro(entry["phonemes"]), quiet_stretches(sound))
+            sets[name].append(authored(f"{entry['name']} {entry['voice']}", sound, said, targets))
+    return {name: some for name, some in sets.items() if some}
+
+
+def spread(items: list[Item], most: int | None) -> list[Item]:
+    """Return at most so many of the items, evenly from first to last."""
+    if most is None or len(items) <= most:
+        return items
+    return [items[len(items) * place // most] for place in range(most)]
+
+
+def _language_set(language: str) -> str:
+    if language == "english":
+        return "kokoro"
+    return "new languages" if language in HELD_OUT else "languages"
 
 
 def _read_readers(

@@ -33,6 +33,7 @@ from lip_measures import (
     lag_ms,
     open_vowels_shut,
     recall_at,
+    speaking,
 )
 from open_packages import package_mouths
 from players import (
@@ -63,7 +64,10 @@ FILM: Final = "the film on our rig"
 WAKING_S: Final = 0.4
 """What a stream's first moments, in which it wakes, are left out of in silence."""
 
-MOVED: Final = 8
+FITTED: Final = 64
+"""Recordings of the training, of each set, on which maps from visemes to mouths are fitted."""
+
+MOVED: Final = 6
 FELT: Final = 2
 """Recordings in which emotions are measured: on the lips at intensity 3, on the face at 1, 2 and 3."""
 
@@ -83,6 +87,15 @@ def measure(recordings: Sequence[Recording], mouths: Sequence[Mouth]) -> Row:
         if max(track.std() for track in made) < 1e-6:
             continue
         row[f"{name}_r"] = correlation(made, wanted)
+        if all(recording.phones for recording, _ in pairs):
+            near = [
+                speaking(recording.phones, len(track))
+                for (recording, _), track in zip(pairs, made, strict=True)
+            ]
+            row[f"{name}_r_speaking"] = correlation(
+                [track[frames] for track, frames in zip(made, near, strict=True)],
+                [track[frames] for track, frames in zip(wanted, near, strict=True)],
+            )
         if name != "rounding":
             row[f"{name}_acceleration"] = acceleration_ratio(made, wanted)
             row[f"{name}_amplitude"] = amplitude_ratio(made, wanted)
@@ -124,14 +137,14 @@ def systems(
     """Return the mouths of every system on one set."""
     targets = sources.targets()
     sounds = [recording.sound for recording in recordings]
-    made = {LIVE: [mouth_of(player.play(sound)) for sound in sounds]} if name != "facegood" else {}
-    made |= {LIVE_ALONE: player.mouths(sounds), OFFLINE: player.mouths(sounds, WHOLE_WINDOWS)}
+    made = {LIVE_ALONE: player.mouths(sounds), OFFLINE: player.mouths(sounds, WHOLE_WINDOWS)}
     if name == "grid":
+        made = {LIVE: [mouth_of(player.play(sound)) for sound in sounds], **made}
         made["sampler's own mouth, 4 steps"] = [
             sampled_mouth(player.denoiser, sound, MotionConfig(guidance_scale=1.0)) for sound in sounds
         ]
     made["envelope jaw"] = [loudness_jaw(recording) for recording in recordings]
-    if name == "facegood":
+    if not any(recording.phones for recording in recordings):
         return made
     made["viseme player, true phonemes"] = [viseme_player(recording, targets) for recording in recordings]
     if packages:
@@ -281,10 +294,14 @@ def main() -> None:
 
     sources, player = sources_of(arguments), Player(arguments.nets)
     sets = read_recordings(sources)
-    training = read_recordings(sources, training=True) if arguments.packages else {}
+    training = (
+        read_recordings(sources, ("grid", "kokoro"), training=True, most=FITTED) if arguments.packages else {}
+    )
     scores: dict[str, Any] = {"recordings": {name: len(some) for name, some in sets.items()}, "sets": {}}
     kept: dict[str, dict[str, list[Mouth]]] = {}
-    for name in ("grid", "kokoro", "readers", "facegood"):
+    for name in sets:
+        if name == "actors":
+            continue
         fitted_on = training.get("grid" if name == "grid" else "kokoro", [])
         kept[name] = systems(player, name, sets[name], fitted_on, sources, arguments.packages)
         rows = {system: measure(sets[name], mouths) for system, mouths in kept[name].items()}

@@ -35,7 +35,7 @@ STRETCH: Final = 40
 """Frames of speech in a training example."""
 
 BATCH: Final = 16
-STEPS: Final = 1500
+STEPS: Final = 1200
 LEARNING_RATE: Final = 1e-3
 TRACKS: Final = ("jaw", "gap", "rounding")
 SHIFTS: Final = tuple(range(-5, 6))
@@ -79,14 +79,15 @@ class Expert(nn.Module):
         self.register_buffer("scale", torch.ones(len(TRACKS)))
 
     def hear(self, sound: Tensor) -> Tensor:
-        """Encode every window of sound: [4 * frames, BINS] -> unit vectors [frames - SPAN + 1, WIDTH]."""
-        windows = sound.unfold(0, ROWS_PER_FRAME * SPAN, ROWS_PER_FRAME)
-        return functional.normalize(self.sound(windows), dim=-1)
+        """Encode every window: [..., 4 * frames, BINS] -> unit vectors [..., frames - SPAN + 1, WIDTH]."""
+        windows = sound.unfold(-2, ROWS_PER_FRAME * SPAN, ROWS_PER_FRAME)
+        heard = self.sound(windows.flatten(0, -3)).unflatten(0, windows.shape[:-2])
+        return functional.normalize(heard, dim=-1)
 
     def see(self, mouth: Tensor) -> Tensor:
-        """Encode every window of mouth: [frames, 3] -> unit vectors [frames - SPAN + 1, WIDTH]."""
-        windows = (mouth / self.scale).unfold(0, SPAN, 1)
-        return functional.normalize(self.mouth(windows.flatten(1)), dim=-1)
+        """Encode every window: [..., frames, 3] -> unit vectors [..., frames - SPAN + 1, WIDTH]."""
+        windows = (mouth / self.scale).unfold(-2, SPAN, 1)
+        return functional.normalize(self.mouth(windows.flatten(-2)), dim=-1)
 
 
 def pair_of(recording: Recording, mouth: Mouth | Recording) -> Pair:
@@ -121,9 +122,9 @@ def train(pairs: Sequence[Pair], seed: int, steps: int) -> Expert:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     losses = []
     for step in range(steps):
-        loss = torch.zeros(())
-        for place in rng.integers(len(pairs), size=BATCH):
-            loss = loss + mismatch(expert, *draw_stretch(rng, pairs[place])) / BATCH
+        drawn = [draw_stretch(rng, pairs[place]) for place in rng.integers(len(pairs), size=BATCH)]
+        sounds, mouths = zip(*drawn, strict=True)
+        loss = mismatch(expert, torch.stack(sounds), torch.stack(mouths))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -142,10 +143,13 @@ def draw_stretch(rng: np.random.Generator, pair: Pair) -> tuple[Tensor, Tensor]:
 
 
 def mismatch(expert: Expert, sound: Tensor, mouth: Tensor) -> Tensor:
-    """Return the InfoNCE loss of a stretch: each moment's mouth must find its sound, and the reverse."""
-    likeness = expert.warmth * expert.hear(sound) @ expert.see(mouth).T
-    right = torch.arange(len(likeness))
-    return (functional.cross_entropy(likeness, right) + functional.cross_entropy(likeness.T, right)) / 2
+    """Return the InfoNCE loss of B stretches: each moment's mouth must find its sound, and the reverse."""
+    likeness = expert.warmth * expert.hear(sound) @ expert.see(mouth).transpose(1, 2)
+    right = torch.arange(likeness.shape[1]).expand(len(likeness), -1)
+    found = functional.cross_entropy(likeness, right) + functional.cross_entropy(
+        likeness.transpose(1, 2), right
+    )
+    return found / 2
 
 
 @torch.no_grad()
@@ -193,14 +197,14 @@ def main() -> None:
         expert.load_state_dict(torch.load(arguments.expert, weights_only=True))
         expert.eval()
     else:
-        training = [r for some in read_recordings(sources, training=True).values() for r in some]
+        training = [
+            r for some in read_recordings(sources, ("grid", "kokoro"), training=True).values() for r in some
+        ]
         expert = train([pair_of(r, r) for r in training], arguments.seed, arguments.steps)
         torch.save(expert.state_dict(), arguments.expert)
 
     player, targets, result = Player(arguments.nets), sources.targets(), {}
-    for name, recordings in read_recordings(sources).items():
-        if name not in ("grid", "kokoro", "readers"):
-            continue
+    for name, recordings in read_recordings(sources, ("grid", "kokoro", "readers")).items():
         mouths = player.mouths([recording.sound for recording in recordings])
         judged = {
             "the film" if name == "grid" else "authored": [pair_of(r, r) for r in recordings],

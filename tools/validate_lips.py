@@ -15,12 +15,11 @@ import torch
 from build_motion_data import DOMAINS, GAP, MOUTH_PLACE
 from export_motion import LOOK_AHEAD_FRAMES, ShippedLips
 from lip_gap import FULL_GAP, MOUTH_GAP
+from lip_measures import acceleration_ratio, correlation, lag_ms
 from motion_nets import BINS, ROWS, STYLES, WINDOW, LipRefiner
-from score_motion import acceleration_ratio, correlation, lag_frames
 from training import Floats, MotionData
 
 from mien.engine.features import SILENCE
-from mien.engine.timebase import MILLISECONDS_PER_FRAME
 
 BATCH: Final = 96
 JAW: Final = MOUTH_PLACE["jawOpen"]
@@ -61,14 +60,12 @@ def score(net: ShippedLips, data: MotionData, domain: str, most: int) -> str:
         marks += int(closed.sum())
         shut += int((touching & said & (wanted[:, GAP] > 0.35)).sum())
     opened = sum(int((gap > 0.35).sum()) for gap in true_gaps)
-    late = [
-        MILLISECONDS_PER_FRAME * lag_frames(made, true)
-        for made, true in ((jaws, true_jaws), (gaps, true_gaps))
-    ]
+    late = [lag_ms(made, true).value for made, true in ((jaws, true_jaws), (gaps, true_gaps))]
+    lively = [acceleration_ratio(made, true).value for made, true in ((jaws, true_jaws), (gaps, true_gaps))]
     return (
-        f"{domain} {len(chosen)}: r {correlation(jaws, true_jaws):.3f} {correlation(gaps, true_gaps):.3f}"
-        f"  late {late[0]:+.0f} {late[1]:+.0f} ms  acceleration {acceleration_ratio(jaws, true_jaws):.2f}"
-        f" {acceleration_ratio(gaps, true_gaps):.2f}  closed frames {hits / max(marks, 1):.3f}"
+        f"{domain} {len(chosen)}: r {correlation(jaws, true_jaws)} {correlation(gaps, true_gaps)}"
+        f"  late {late[0]:+.0f} {late[1]:+.0f} ms  acceleration {lively[0]:.2f} {lively[1]:.2f}"
+        f"  closed frames {hits / max(marks, 1):.3f}"
         f"  wrongly {shut / max(opened, 1):.4f}"
     )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from synthetic_face import draw_photo
 
 from mien.engine.animator import Animator
+from mien.engine.face_points import OUTER_LIPS
 from mien.engine.gallery import builtin_portraits, open_builtin
 from mien.engine.motion import CHANNELS, INDEX, SHAPES, neutral_motion
 from mien.engine.performer import Performer
@@ -113,3 +114,29 @@ def test_nothing_flips_as_soon_as_a_photo_moves(portrait_id: str) -> None:
         drawn = renderer.render(motion_of(**{name: 0.01})).astype(int)
         jumps[name, 0.01] = int(np.maximum(low - drawn, drawn - high).max())
     assert {key: jump for key, jump in jumps.items() if jump > SMALL_STEP} == {}
+
+
+@pytest.mark.parametrize("name", [card.id for card in builtin_portraits()])
+def test_lips_that_stir_show_nothing_new(name: str) -> None:
+    """What a lip hides must not flash up as it stirs: a pixel shows what lay near it before."""
+    portrait = open_builtin(name)
+    renderer = RigRenderer(portrait)
+    lips = portrait.landmarks[list(OUTER_LIPS), :2]
+    margin = 0.1 * np.ptp(lips[:, 0])
+    left, top = (lips.min(axis=0) - margin).astype(int)
+    right, bottom = (lips.max(axis=0) + margin).astype(int)
+    photo = portrait.picture[top:bottom, left:right]
+
+    def beyond(motion: Motion, side: int, share: float) -> float:
+        """How far any pixel has left what a square of `side` pixels round it spans, or a share of that."""
+        drawn = renderer.render(motion)[top:bottom, left:right].astype(int)
+        square = np.ones((side, side), np.uint8)
+        darkest, lightest = cv2.erode(photo, square).astype(int), cv2.dilate(photo, square).astype(int)
+        low, high = photo - share * (photo - darkest), photo + share * (lightest - photo)
+        return float(np.maximum(low - drawn, drawn - high).max())
+
+    for shape in ONE_OF_EACH:
+        if shape.startswith(("jaw", "mouth")):  # a hundredth moves lips by under two pixels
+            assert beyond(motion_of(**{shape: 0.01}), 5, 1.0) <= 6, shape
+    for channel in ("headPitch", "headYaw", "headRoll"):  # and this by under a quarter of one
+        assert beyond(motion_of(**{channel: 0.0005}), 3, 0.35) <= 6, channel

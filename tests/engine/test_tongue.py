@@ -41,24 +41,48 @@ def red(picture: NDArray[np.integer], rows: slice, columns: slice) -> float:
     return float((area[..., 0] - area[..., 1:].mean(axis=-1)).mean())
 
 
-def test_closed_lips_hold_a_tongue_back(renderer: RigRenderer) -> None:
+def test_closed_lips_hold_a_speaking_tongue_back(renderer: RigRenderer) -> None:
     closed = renderer.render(neutral_motion(1)[0])
-    np.testing.assert_array_equal(renderer.render(motion_of(tongueOut=1.0)), closed)
+    np.testing.assert_array_equal(renderer.render(motion_of(tongueOut=0.35)), closed)
 
 
-def test_a_tongue_put_out_fills_the_opening_and_ends_at_the_lips(
-    portrait: Portrait, renderer: RigRenderer
+@pytest.mark.parametrize("yaw", [-0.3, 0.0, 0.3])
+def test_a_tongue_put_out_lies_over_the_lower_lip(
+    portrait: Portrait, renderer: RigRenderer, yaw: float
 ) -> None:
-    opened = renderer.render(motion_of(jawOpen=0.4)).astype(int)
-    out = renderer.render(motion_of(jawOpen=0.4, tongueOut=1.0)).astype(int)
+    opened = renderer.render(motion_of(jawOpen=0.4, headYaw=yaw)).astype(int)
+    out = renderer.render(motion_of(jawOpen=0.4, headYaw=yaw, tongueOut=1.0)).astype(int)
     changed = np.abs(out - opened).max(axis=2) > 12
-    rows = np.flatnonzero(changed.any(axis=1))
-    fall = 0.2135 * 0.4 * portrait.scale
-    lip_edge = portrait.landmarks[14, 1] + fall
-    assert changed.sum() > 60
-    assert rows.max() <= lip_edge + 3
+    lip = int(portrait.landmarks[17, 1] + 0.2135 * 0.4 * portrait.scale)
+    assert 0.03 < (np.flatnonzero(changed.any(axis=1)).max() - lip) / portrait.scale < 0.2
+    across = np.flatnonzero(changed[lip])
+    assert 0.1 < np.ptp(across) / portrait.scale < 0.25
+    low, high = int(across.min()) + 4, int(across.max()) - 4
+    assert red(out, slice(lip - 4, lip), slice(low, high)) > 15
+    profile = out[lip - 4 : lip, low:high].mean(axis=(0, 2))
+    quarter = len(profile) // 4
+    groove = quarter + int(profile[quarter:-quarter].argmin())
+    assert min(profile[:groove].max(), profile[groove:].max()) > profile[groove] + 4
+
+
+def test_a_tongue_put_out_alone_parts_the_lips(portrait: Portrait, renderer: RigRenderer) -> None:
+    out = renderer.render(motion_of(tongueOut=1.0))
+    np.testing.assert_array_equal(renderer.render(motion_of(tongueOut=1.0, jawOpen=0.2)), out)
+    changed = np.abs(out.astype(int) - portrait.picture).max(axis=2) > 12
+    assert np.flatnonzero(changed.any(axis=1)).max() > portrait.landmarks[17, 1]
+
+
+def test_it_grows_out_of_the_mouth_evenly(portrait: Portrait, renderer: RigRenderer) -> None:
     x = int(portrait.landmarks[14, 0])
-    assert red(out, slice(int(lip_edge) - 5, int(lip_edge) - 2), slice(x - 4, x + 4)) > 20
+    ends, rest = [], renderer.render(motion_of(jawOpen=0.3)).astype(int)
+    for weight in np.linspace(0.35, 1, 14):
+        drawn = renderer.render(motion_of(jawOpen=0.3, tongueOut=float(weight))).astype(int)
+        changed = np.abs(drawn - rest)[:, x - 3 : x + 4].max(axis=(1, 2)) > 25
+        ends.append(int(np.flatnonzero(changed).max(initial=0)))
+    out = np.diff(ends[5:])
+    assert (out >= 0).all()
+    assert out.max() < 0.05 * portrait.scale
+    assert ends[-1] - ends[5] > 0.06 * portrait.scale
 
 
 def test_its_tip_rises_for_l_and_leaves_the_upper_teeth_further_out(portrait: Portrait) -> None:

@@ -1,8 +1,11 @@
 """Distances of lips from filmed ones, on motion whose answer is known."""
 
-import film_lips
 import numpy as np
 import pytest
+
+pytest.importorskip("scipy")
+
+import film_lips
 
 from mien.engine.motion import INDEX, neutral_motion
 

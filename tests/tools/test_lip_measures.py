@@ -112,6 +112,13 @@ def test_closures_right_missed_and_wrong() -> None:
     assert measures.closure_precision(spoken, [right, wrong]).value == pytest.approx(2 / 3)
 
 
+def test_speaking_frames_reach_a_little_beyond_the_sounds() -> None:
+    near = measures.speaking(PHONES, 50)
+    assert not near[:6].any()
+    assert near[8:42].all()
+    assert not near[44:].any()
+
+
 def test_a_mouth_at_rest_in_a_pause_is_no_wrong_closure() -> None:
     assert np.isnan(measures.closure_precision([PHONES], [gap_that_closes()]).value)
 
