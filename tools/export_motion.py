@@ -43,7 +43,7 @@ STRONG_FACES: Final = 1.35
 FIRM: Final = 0.08
 """How much further than contact firmly closed lips go, as a share of what the jaw parts them."""
 
-NEIGHBOURS: Final = 0.08
+NEIGHBOURS: Final = 0.12
 """Share of each of the two frames beside it in a frame of the mouth: takes off the net's own tremble."""
 
 ERRORS: Final = ("position", "velocity", "acceleration")

@@ -50,7 +50,7 @@ def weigh(mouth: Floats, closed: Floats, valid: NDArray[np.bool_]) -> Floats:
     """Return how much each value counts: the jaw and the gap more, the gap in closures most."""
     weight = np.tile(valid.astype(np.float32), (len(mouth), 1))
     weight[:, JAW] *= 2
-    weight[:, GAP] *= 2 + 6 * closed
+    weight[:, GAP] *= 2 + 9 * closed
     return weight
 
 
