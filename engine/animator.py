@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.engine.emotion import Style
 from mien.engine.motion import MotionWindow
+from mien.engine.style_predictor import VoiceState, follow_voice, load_style_predictor, with_manner_of
 from mien.engine.waking import awake_at
 
 if TYPE_CHECKING:
-    from mien.engine.emotion import Style, StyleVector
+    from mien.engine.emotion import StyleVector
     from mien.engine.performer import Performer
     from mien.engine.renderer import Renderer
 
@@ -45,6 +47,8 @@ class Animator:
         self._performer = performer
         self._next_index = 0
         self._closed = False
+        self._style: Style | StyleVector = Style()
+        self._voice: VoiceState | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,8 +70,23 @@ class Animator:
         self._performer.mouth_gain = gain
 
     def set_style(self, style: Style | StyleVector) -> None:
-        """Move towards another emotion, mixture or intensity, smoothly, from the next frame on."""
-        self._performer.set_style(style)
+        """Move towards another emotion, mixture or intensity, smoothly, from the next frame on.
+
+        While the voice leads, a style's emotions wait until it does no longer; its manner counts at once.
+        """
+        self._style = style
+        self._show_style()
+
+    @property
+    def voice_leads(self) -> bool:
+        """Whether the emotion is what the voice seems to say (style_predictor), not what was set."""
+        return self._voice is not None
+
+    @voice_leads.setter
+    def voice_leads(self, leads: bool) -> None:
+        if leads != self.voice_leads:
+            self._voice = VoiceState() if leads else None
+            self._show_style()
 
     def perform(self, pcm: NDArray[np.float32]) -> MotionWindow:
         """Turn sound into motion: float32[samples] at 16 kHz in, float32[frames, CHANNELS] out.
@@ -75,6 +94,10 @@ class Animator:
         Any number of samples may come, none too. The frames returned are those that became due, in order.
         """
         self._check_open()
+        if self._voice is not None:
+            before, self._voice = self._voice, follow_voice(load_style_predictor(), pcm, self._voice)
+            if self._voice.shown is not before.shown:
+                self._show_style()
         return self._performer.push(pcm)
 
     def draw(self, index: int, motion: NDArray[np.float32]) -> VideoFrame:
@@ -102,6 +125,13 @@ class Animator:
         if not self._closed:
             self._closed = True
             self._renderer.close()
+
+    def _show_style(self) -> None:
+        style = self._style
+        if self._voice is not None:
+            usual = style.vector() if isinstance(style, Style) else style
+            style = with_manner_of(self._voice.shown, usual)
+        self._performer.set_style(style)
 
     def _draw_all(self, window: MotionWindow) -> list[VideoFrame]:
         frames = [self.draw(self._next_index + offset, motion) for offset, motion in enumerate(window)]

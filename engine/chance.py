@@ -18,6 +18,7 @@ class Purpose(IntEnum):
     QUICK_DRIFT = 6
     TREMOR = 7
     QUICK_START_NOISE = 8
+    STYLE = 9
 
 
 def generator_at(seed: int, purpose: Purpose, index: int) -> np.random.Generator:

@@ -45,7 +45,9 @@ _BELOW_PEAK: Final = 1.2
 
 _WINDOW: Final = 640
 _HOP: Final = SAMPLE_RATE // ROW_RATE
-_TRANSFORM: Final = 2048
+_TRANSFORM: Final = 1024
+"""Long enough that the lags of the lowest pitch do not wrap round."""
+
 _VOICED: Final = 0.45
 """Normalised autocorrelation from which a row has a pitch."""
 
@@ -147,4 +149,4 @@ def follow_pitch(pcm: Pcm) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 def _autocorrelation(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     spectrum = np.fft.rfft(frames, _TRANSFORM, axis=1)
     power = spectrum.real**2 + spectrum.imag**2
-    return np.fft.irfft(power, axis=1)[:, :_WINDOW].astype(np.float32)
+    return np.fft.irfft(power, axis=1)[:, : _TRANSFORM - _WINDOW].astype(np.float32)

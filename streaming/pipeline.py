@@ -53,6 +53,7 @@ class Face(Protocol):
     """What a session drives: mien.engine.animator.Animator, or a stand-in."""
 
     mouth_gain: float
+    voice_leads: bool
 
     @property
     def size(self) -> tuple[int, int]:

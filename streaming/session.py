@@ -233,6 +233,10 @@ class Session:
         """Move to another emotion, mixture or intensity."""
         self._with_pipeline(lambda p: p.command("style", lambda face: face.set_style(style)))
 
+    def set_voice_leads(self, leads: bool) -> None:
+        """Take the emotion from the voice, or from what was set."""
+        self._with_pipeline(lambda p: p.command("voice_leads", lambda face: _set_lead(face, leads)))
+
     def set_mouth_gain(self, gain: float) -> None:
         """Open the mouth more or less: 0 not at all, 1 as spoken. May raise ConfigError."""
         check_mouth_gain(gain)
@@ -419,6 +423,10 @@ class _Counts:
     sent: int = 0
     dropped: int = 0
     underruns: int = 0
+
+
+def _set_lead(face: Face, leads: bool) -> None:
+    face.voice_leads = leads
 
 
 def _set_gain(face: Face, gain: float) -> None:

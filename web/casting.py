@@ -107,19 +107,27 @@ def open_animator(
     size: Size,
     style: Style | StyleVector,
     mouth_gain: float = 1.0,
+    voice_leads: bool = False,
     seed: int,
     scenery: Scenery | None = None,
 ) -> Animator:
     """Make the face that a session or a film is drawn with."""
     renderer = open_renderer(portrait, size=size, scenery=scenery)
-    return animate(renderer, style=style, mouth_gain=mouth_gain, seed=seed)
+    return animate(renderer, style=style, mouth_gain=mouth_gain, voice_leads=voice_leads, seed=seed)
 
 
 def animate(
-    renderer: Renderer, *, style: Style | StyleVector, mouth_gain: float = 1.0, seed: int
+    renderer: Renderer,
+    *,
+    style: Style | StyleVector,
+    mouth_gain: float = 1.0,
+    voice_leads: bool = False,
+    seed: int,
 ) -> Animator:
-    """Have what a renderer draws speak."""
+    """Have what a renderer draws speak, in a style, or in that of its voice."""
     performer = Performer(MotionConfig(), seed=seed)
-    performer.set_style(style)
     performer.mouth_gain = mouth_gain
-    return Animator(renderer, performer)
+    animator = Animator(renderer, performer)
+    animator.set_style(style)
+    animator.voice_leads = voice_leads
+    return animator

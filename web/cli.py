@@ -26,7 +26,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from mien.engine.emotion import HIGHEST_INTENSITY, Emotion
-from mien.engine.errors import AssetError, MienError
+from mien.engine.errors import AssetError, ConfigError, MienError
 from mien.engine.framing import parse_size
 from mien.engine.timebase import FRAME_RATE
 from mien.web.film import Codec, FilmConfig
@@ -99,6 +99,17 @@ IntensityOption = Annotated[
         help="How strong it is: 0 none, 3 strong. By default 1, or as the words say.",
         show_default=False,
     ),
+]
+StyleFromOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Take emotion and manner from a photo, a video, a track of blendshapes (.npz, .csv) or a sound.",
+        show_default=False,
+    ),
+]
+VoiceLeadsOption = Annotated[
+    bool, typer.Option("--voice-leads", help="Take the emotion from how the speech sounds, as it goes on.")
 ]
 MouthGainOption = Annotated[
     float, typer.Option(min=0, max=2, help="How far the mouth opens: 1 is as spoken.")
@@ -196,6 +207,8 @@ def render(
     face: FaceOption = None,
     emotion: EmotionOption = "neutral",
     intensity: IntensityOption = None,
+    style_from: StyleFromOption = None,
+    voice_leads: VoiceLeadsOption = False,
     mouth_gain: MouthGainOption = 1.0,
     size: SizeOption = "512x512",
     background: BackgroundOption = "photo",
@@ -208,8 +221,10 @@ def render(
 
     config = FilmConfig(codec=codec, crf=crf)
     seconds = speech_seconds(speech)
-    style = _style(emotion, intensity)
-    animator = _open_animator(portrait, face, parse_size(size), style, mouth_gain, seed, background)
+    style = _style(emotion, intensity, style_from)
+    animator = _open_animator(
+        portrait, face, parse_size(size), style, mouth_gain, voice_leads, seed, background
+    )
     _film(read_speech(speech), animator, out, config, seconds)
 
 
@@ -221,6 +236,8 @@ def say(
     face: FaceOption = None,
     emotion: EmotionOption = "neutral",
     intensity: IntensityOption = None,
+    style_from: StyleFromOption = None,
+    voice_leads: VoiceLeadsOption = False,
     mouth_gain: MouthGainOption = 1.0,
     size: SizeOption = "512x512",
     background: BackgroundOption = "photo",
@@ -235,8 +252,10 @@ def say(
     config = FilmConfig(codec=codec, crf=crf)
     text = check_text(text)
     synthesizer = HibariSynthesizer()
-    style = _style(emotion, intensity)
-    animator = _open_animator(portrait, face, parse_size(size), style, mouth_gain, seed, background)
+    style = _style(emotion, intensity, style_from)
+    animator = _open_animator(
+        portrait, face, parse_size(size), style, mouth_gain, voice_leads, seed, background
+    )
     _film(voice_frames(synthesizer.stream(text), synthesizer.sample_rate), animator, out, config, None)
 
 
@@ -252,6 +271,8 @@ def dub(
     face: FaceOption = None,
     emotion: EmotionOption = "neutral",
     intensity: IntensityOption = None,
+    style_from: StyleFromOption = None,
+    voice_leads: VoiceLeadsOption = False,
     mouth_gain: MouthGainOption = 1.0,
     codec: CodecOption = Codec.VP9,
     crf: CrfOption = None,
@@ -275,8 +296,14 @@ def dub(
     with open_video(video, longest_s=LONGEST_VIDEO_S) as pictures:
         with _busy("Opening the video") as progress:
             clip = clip_of_video(pictures, face=face, name=video.stem, progress=progress)
-        style = _style(emotion, intensity)
-        animator = animate(ClipRenderer(clip, pictures), style=style, mouth_gain=mouth_gain, seed=seed)
+        style = _style(emotion, intensity, style_from)
+        animator = animate(
+            ClipRenderer(clip, pictures),
+            style=style,
+            mouth_gain=mouth_gain,
+            voice_leads=voice_leads,
+            seed=seed,
+        )
         length = len(clip) / FRAME_RATE
         _film(lasting(read_speech(speech), length), animator, out, config, max(seconds or 0.0, length))
     kept = int((clip.presence < 1).sum())
@@ -363,6 +390,7 @@ def _open_animator(
     size: Size,
     style: StyleVector,
     mouth_gain: float,
+    voice_leads: bool,
     seed: int,
     background: str,
 ) -> Any:
@@ -372,13 +400,32 @@ def _open_animator(
     scenery = parse_scenery(background)
     with _busy("Opening the portrait") as progress:
         found = find_portrait(portrait, face=face, size=size, progress=progress)
-        return open_animator(found, size=size, style=style, mouth_gain=mouth_gain, seed=seed, scenery=scenery)
+        return open_animator(
+            found,
+            size=size,
+            style=style,
+            mouth_gain=mouth_gain,
+            voice_leads=voice_leads,
+            seed=seed,
+            scenery=scenery,
+        )
 
 
-def _style(emotion: str, intensity: float | None) -> StyleVector:
-    from mien.engine.emotion_space import read_emotion
+def _style(words: str, intensity: float | None, source: Path | None) -> StyleVector:
+    """Read the style that the options ask for: of a file where there is one, else of the words."""
+    from mien.engine.emotion_space import read_emotion, set_intensity
 
-    return read_emotion(emotion, intensity)
+    if source is None:
+        return read_emotion(words, intensity)
+    if words != Emotion.NEUTRAL:
+        raise ConfigError(
+            "--emotion and --style-from both say what the face feels.", remedy="Give one of them."
+        )
+    from mien.web.style_source import style_of_file
+
+    with _busy("Reading the style") as progress:
+        style = style_of_file(source, progress=progress)
+    return style if intensity is None else set_intensity(style, intensity)
 
 
 def _save(portrait: Portrait, path: Path) -> None:

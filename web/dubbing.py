@@ -43,7 +43,7 @@ def clip_of_video(video: VideoFile, *, face: int | None, name: str, progress: Pr
 
     Raises VideoFileError, PhotoError in its kinds, and AssetError where the face finder cannot be had.
     """
-    track = _follow(video, face, progress)
+    track = follow_face(video, face, progress)
     return prepare_clip(track, video.picture, name=name)
 
 
@@ -57,7 +57,7 @@ def footage_of_video(
 ) -> Footage:
     """Prepare a video as the idle body of live sessions. Raises as clip_of_video does."""
     with open_video(path, longest_s=LONGEST_FOOTAGE_S) as video:
-        track = _follow(video, face, progress)
+        track = follow_face(video, face, progress)
         return prepare_footage(track, video.scan, name=name, size=size)
 
 
@@ -78,7 +78,8 @@ def lasting(speech: Iterable[av.AudioFrame], seconds: float) -> Iterator[av.Audi
         yield _silence(last, count)
 
 
-def _follow(video: VideoFile, face: int | None, progress: Progress | None) -> FaceTrack:
+def follow_face(video: VideoFile, face: int | None, progress: Progress | None) -> FaceTrack:
+    """Follow a face through a video, `face` 0 or None being the largest. Raises as clip_of_video does."""
     landmarker = FaceLandmarker(model_path(FACE_FINDER, progress))
     try:
         return track_face(_counted(video, progress), landmarker, face=face)

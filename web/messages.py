@@ -69,6 +69,13 @@ class DescribeStyle:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeVoiceLeads:
+    """Take the emotion from the voice, or from what was set."""
+
+    leads: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeMouthGain:
     """Open the mouth less or more: 0 keeps it closed, 1 is as spoken."""
 
@@ -87,7 +94,17 @@ class Bye:
     """End the session."""
 
 
-Message = Offer | Say | Interrupt | ChangeStyle | DescribeStyle | ChangeMouthGain | ChangeMode | Bye
+Message = (
+    Offer
+    | Say
+    | Interrupt
+    | ChangeStyle
+    | DescribeStyle
+    | ChangeVoiceLeads
+    | ChangeMouthGain
+    | ChangeMode
+    | Bye
+)
 
 
 def parse_message(text: str) -> Message:
@@ -177,6 +194,13 @@ def _number(fields: Mapping[str, Any], name: str, *, most: float, default: float
     return float(value)
 
 
+def _truth(fields: Mapping[str, Any], name: str) -> bool:
+    value = fields.get(name)
+    if not isinstance(value, bool):
+        raise _bad_field(name, "true or false")
+    return value
+
+
 def _bad_field(name: str, wanted: str) -> BadMessage:
     return BadMessage(
         "bad_field", f"The message's {name} is not {wanted}.", remedy=f"Set {name} to {wanted}."
@@ -192,6 +216,7 @@ _PARSERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Message]]] = {
     "say": _parse_say,
     "interrupt": lambda _: Interrupt(),
     "style": _style,
+    "voice_leads": lambda fields: ChangeVoiceLeads(_truth(fields, "value")),
     "mouth_gain": lambda fields: ChangeMouthGain(_number(fields, "value", most=WIDEST_MOUTH_GAIN)),
     "mode": lambda fields: ChangeMode(_mode(fields)),
     "bye": lambda _: Bye(),

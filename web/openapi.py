@@ -166,6 +166,7 @@ _SCHEMAS: Final[Schema] = {
                 "SayMessage",
                 "InterruptMessage",
                 "StyleMessage",
+                "VoiceLeadsMessage",
                 "MouthGainMessage",
                 "ModeMessage",
                 "ByeMessage",
@@ -201,6 +202,16 @@ _SCHEMAS: Final[Schema] = {
     ),
     "InterruptMessage": _message("interrupt"),
     "StyleMessage": _message("style", {"emotion": _EMOTION, "intensity": _INTENSITY}),
+    "VoiceLeadsMessage": _message(
+        "voice_leads",
+        {
+            "value": {
+                "type": "boolean",
+                "description": "true: the emotion is what the voice seems to say. false: what was set.",
+            }
+        },
+        required=("value",),
+    ),
     "MouthGainMessage": _message("mouth_gain", {"value": _MOUTH_GAIN}, required=("value",)),
     "ModeMessage": _message("mode", {"mode": _MODE}, required=("mode",)),
     "ByeMessage": _message("bye"),

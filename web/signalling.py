@@ -21,6 +21,7 @@ from mien.web.messages import (
     ChangeMode,
     ChangeMouthGain,
     ChangeStyle,
+    ChangeVoiceLeads,
     DescribeStyle,
     Interrupt,
     Message,
@@ -161,6 +162,8 @@ async def _apply(message: Message, session: Session) -> None:
             session.set_style(style)
         case DescribeStyle(words, intensity):
             session.set_style(await asyncio.to_thread(read_emotion, words, intensity))
+        case ChangeVoiceLeads(leads):
+            session.set_voice_leads(leads)
         case ChangeMouthGain(value):
             session.set_mouth_gain(value)
         case ChangeMode(mode):

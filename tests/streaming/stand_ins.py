@@ -34,6 +34,7 @@ class BarFace:
     def __init__(self, size: Size | None = None) -> None:
         self.size = size or (SIZE, SIZE)
         self.mouth_gain = 1.0
+        self.voice_leads = False
         self.style = Style()
         self.closed = 0
         self.performed = 0

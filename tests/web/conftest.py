@@ -88,6 +88,9 @@ class NotingSession:
     def set_style(self, style: Style) -> None:
         self.told.append(style)
 
+    def set_voice_leads(self, leads: bool) -> None:
+        self.told.append(("voice leads", leads))
+
     def set_mouth_gain(self, gain: float) -> None:
         self.told.append(gain)
 

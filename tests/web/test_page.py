@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.engine.animator import Animator
-from mien.engine.emotion import Emotion, Style
+from mien.engine.emotion import Emotion, Style, StyleVector
 from mien.engine.motion import INDEX, MotionWindow, neutral_motion
 from mien.engine.timebase import SAMPLES_PER_FRAME
 from mien.engine.visibility import FaceCovered
@@ -108,7 +108,7 @@ class LoudnessPerformer:
             self._sound = self._sound[SAMPLES_PER_FRAME:]
         return motion
 
-    def set_style(self, style: Style) -> None:
+    def set_style(self, style: Style | StyleVector) -> None:
         self._told.append(style)
 
     def interrupt(self) -> None:
@@ -334,6 +334,13 @@ def test_expression_reaches_the_face(house: House, visit: Callable[..., Visit]) 
     here.page.check("input[value=happy]")
     here.page.fill("#intensity", "2.5")
     wait_until(lambda: Style(Emotion.HAPPY, 2.5) in house.told)
+    here.page.fill("#feeling-words", "sad 1 + angry 2")
+    here.page.press("#feeling-words", "Enter")
+    wanted = Style(Emotion.SAD, 1.0).vector() + Style(Emotion.ANGRY, 2.0).vector()
+    wait_until(lambda: isinstance(house.told[-1], np.ndarray) and np.allclose(house.told[-1], wanted))
+    assert here.page.is_disabled("#intensity")
+    here.page.check("#voice-leads")
+    wait_until(lambda: not house.told[-1].any())
     here.page.fill("#mouth-gain", "0")
     here.page.wait_for_timeout(300)
     assert here.page.inner_text("#mouth-gain-value") == "0 %"
@@ -577,11 +584,11 @@ def test_everything_has_a_name(house: House, visit: Callable[..., Visit]) -> Non
 def test_everything_is_reached_by_keyboard(house: House, visit: Callable[..., Visit]) -> None:
     here = visit(house)
     reached = []
-    for _ in range(11):
+    for _ in range(12):
         here.page.keyboard.press("Tab")
         reached.append(here.page.evaluate("document.activeElement.id || document.activeElement.name"))
     wanted = ["start", "sound", "mode", "portrait", "upload", "emotion", "feeling-words"]
-    wanted += ["intensity", "mouth-gain"]
+    wanted += ["voice-leads", "intensity", "mouth-gain"]
     assert [name for name in reached if name in wanted] == wanted
     here.page.focus("#start")
     here.page.keyboard.press("Enter")

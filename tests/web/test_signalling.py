@@ -49,13 +49,21 @@ def test_session_from_offer_to_bye(client: TestClient, lobby: Any) -> None:
         assert socket.receive_json() == {"type": "speech", "state": "started"}
         socket.send_json({"type": "interrupt"})
         socket.send_json({"type": "style", "emotion": "sad", "intensity": 3})
+        socket.send_json({"type": "voice_leads", "value": True})
         socket.send_json({"type": "mouth_gain", "value": 1.5})
         socket.send_json({"type": "mode", "mode": "say"})
         socket.send_json({"type": "bye"})
         with pytest.raises(WebSocketDisconnect) as end:
             socket.receive_json()
         assert end.value.code == 1000
-    assert session.told == [("say", "Hello."), "interrupt", Style(Emotion.SAD, 3.0), 1.5, Mode.SAY]
+    assert session.told == [
+        ("say", "Hello."),
+        "interrupt",
+        Style(Emotion.SAD, 3.0),
+        ("voice leads", True),
+        1.5,
+        Mode.SAY,
+    ]
     assert session.closed.is_set()
 
 
@@ -168,6 +176,7 @@ def test_binary_first_message(client: TestClient) -> None:
         ('{"type": "say", "text": "   "}', "bad_field"),
         ('{"type": "say", "text": "?!"}', "text_refused"),
         (json.dumps({"type": "say", "text": "x" * 2001}), "bad_field"),
+        ('{"type": "voice_leads", "value": 1}', "bad_field"),
         ('{"type": "mouth_gain"}', "bad_field"),
         ('{"type": "mouth_gain", "value": 2.1}', "bad_field"),
         ('{"type": "mouth_gain", "value": null}', "bad_field"),

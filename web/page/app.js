@@ -104,6 +104,7 @@ async function beginShowing(live, stream) {
     if (noticeCode === "no_picture") hideNotice();
     stage.dataset.picture = "video";
     show("live");
+    if (controls.voiceLeads) live.setVoiceLeads(true);
     if (unsaid !== null) live.say(unsaid);
     unsaid = null;
   });
@@ -416,6 +417,7 @@ byId("text").addEventListener("keydown", (event) => {
 });
 byId("device").addEventListener("change", (event) => changeMicrophone(event.target.value));
 controls.addEventListener("style", ({ detail }) => session?.setStyle(detail));
+controls.addEventListener("voiceleads", ({ detail }) => session?.setVoiceLeads(detail));
 controls.addEventListener("mouthgain", ({ detail }) => session?.setMouthGain(detail));
 figures.addEventListener("pace", ({ detail }) => {
   if (slow === (detail === "slow")) return;

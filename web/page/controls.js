@@ -6,7 +6,8 @@ const EMOTIONS = ["neutral", "happy", "surprised", "sad", "angry", "disgusted", 
 const NAMES = { fear: "Afraid", contempt: "Scornful" };
 const SEND_EVERY_MS = 120;
 
-/** Fires `style` ({emotion, intensity}, or {emotion} alone where it is in words of the user's own) and `mouthgain` (a number) as they are changed. */
+/** Fires `style` ({emotion, intensity}, or {emotion} alone where it is in words of the user's own) `voiceleads` (a truth) and
+ *  `mouthgain` (a number) as they are changed. */
 export class Controls extends EventTarget {
   #emotion = "neutral";
   #words = "";
@@ -21,6 +22,7 @@ export class Controls extends EventTarget {
       byId("feeling-words").value = "";
       style();
     });
+    byId("voice-leads").addEventListener("change", () => this.#fire("voiceleads", this.voiceLeads));
     const takeWords = () => {
       const words = byId("feeling-words").value.trim();
       if (words === this.#words) return;
@@ -47,6 +49,10 @@ export class Controls extends EventTarget {
   get style() {
     if (this.#words) return { emotion: this.#words };
     return { emotion: this.#emotion, intensity: Number(byId("intensity").value) };
+  }
+
+  get voiceLeads() {
+    return byId("voice-leads").checked;
   }
 
   get mouthGain() {

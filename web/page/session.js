@@ -56,6 +56,10 @@ export class Session extends EventTarget {
     this.#send({ type: "style", ...style });
   }
 
+  setVoiceLeads(value) {
+    this.#send({ type: "voice_leads", value });
+  }
+
   setMouthGain(value) {
     this.#send({ type: "mouth_gain", value });
   }
