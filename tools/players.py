@@ -3,9 +3,8 @@
 Ours runs the exported nets through mien.engine.performer as a live stream, 20 ms of sound at a time. Where
 many settings are compared, the performer's mouth alone runs, checked to be the same; what it lacks is the
 sampler's sneer, which parts a neutral face's lips by a few hundredths of their gap. Our lips are a plain
-regressor's, so what they are compared with is diffusion: the sampler's own mouth, trained on the same data.
-Then a jaw that follows the sound's envelope, and a viseme player that is told every phoneme and its time.
-Open packages are in open_packages.py.
+regressor's; the sampler makes no mouth. Baselines: a jaw that follows the sound's envelope, and a viseme
+player that is told every phoneme and its time. Open packages are in open_packages.py.
 """
 
 import time
@@ -44,7 +43,7 @@ from mien.engine.idle import idle_motion, start_idle
 from mien.engine.lips import MOUTH_INDEX, OnnxLipRefiner, refine_lips, start_lips
 from mien.engine.motion import CHANNELS, INDEX, neutral_motion
 from mien.engine.performer import Performer
-from mien.engine.sampler import OnnxDenoiser, sample_window, start_sampler
+from mien.engine.sampler import OnnxDenoiser
 from mien.engine.timebase import FRAME_RATE, SAMPLE_RATE, SAMPLES_PER_FRAME
 
 CHUNK: Final = 320
@@ -192,22 +191,6 @@ class Player:
             if np.abs(apart[:, MOUTH_INDEX]).max() > LARGEST_DIFFERENCE:
                 raise ValueError("the mouth alone is not the performer's")
         self._checked = True
-
-
-def sampled_mouth(denoiser: OnnxDenoiser, sound: Sound, config: MotionConfig) -> Mouth:
-    """Return the mouth that the sampler makes in a live stream, before the lip refiner replaces it."""
-    window = denoiser.card.window_frames
-    heard = np.concatenate([silent_features(window), log_mel_whole(sound), silent_features(window)])
-    state = start_sampler(config, 0)
-    made = []
-    for frame in range(len(sound) // SAMPLES_PER_FRAME):
-        end = (window + frame + 1 + config.look_ahead_frames) * ROWS_PER_FRAME
-        features = heard[end - window * ROWS_PER_FRAME : end]
-        motion, state = sample_window(
-            denoiser, features, Style().vector(), state, config=config, frames=config.hop_frames
-        )
-        made.append(motion)
-    return mouth_of(np.concatenate(made).clip(0, 1))
 
 
 # Baselines

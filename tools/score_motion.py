@@ -43,7 +43,6 @@ from players import (
     filmed_mouth,
     loudness_jaw,
     mouth_of,
-    sampled_mouth,
     viseme_player,
 )
 from recordings import Recording, Sources, read_recordings, spoil_each
@@ -140,9 +139,6 @@ def systems(
     made = {LIVE_ALONE: player.mouths(sounds), OFFLINE: player.mouths(sounds, WHOLE_WINDOWS)}
     if name == "grid":
         made = {LIVE: [mouth_of(player.play(sound)) for sound in sounds], **made}
-        made["sampler's own mouth, 4 steps"] = [
-            sampled_mouth(player.denoiser, sound, MotionConfig(guidance_scale=1.0)) for sound in sounds
-        ]
     made["envelope jaw"] = [loudness_jaw(recording) for recording in recordings]
     if not any(recording.phones for recording in recordings):
         return made
