@@ -26,8 +26,8 @@ from mien.engine.timebase import FRAME_RATE, MILLISECONDS_PER_FRAME
 SENTENCE: Final = 7
 """Which of the held-out clips of GRID is drawn, by place: chosen once, not for its looks."""
 
-LEGEND_ROOM: Final = 0.85
-"""Top of the cosines' axis: no curve comes near it, and the legend hides none."""
+LEGEND_ROOM: Final = (-0.05, 0.85)
+"""Ends of the cosines' axis: no curve comes near the top, so that the legend hides none."""
 
 HEADINGS: Final = {
     "jaw_r": "jaw r",
@@ -155,7 +155,7 @@ def draw_sync(path: Path, sync: dict[str, Any]) -> None:
         axis.axvline(0, color="0.7", lw=1, zorder=0)
         axis.set_title(SET_TITLES[name].split(",")[0], fontsize=10)
         axis.set_xlabel("sound moved later by, ms")
-        axis.set_ylim(top=LEGEND_ROOM)
+        axis.set_ylim(*LEGEND_ROOM)
         axis.legend(fontsize=8, loc="upper center")
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("mean cosine of sound and mouth")
