@@ -97,7 +97,8 @@ def main() -> None:
             while any(abs(text[1] - other[1]) < 0.042 and abs(text[0] - other[0]) < 0.5 for other in taken):
                 text = text - np.array([0.0, 0.02])
             taken.append(text)
-            axes.annotate(name, text, fontsize=8, color=colour, va="center", zorder=4)
+            line = {"arrowstyle": "-", "color": colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
+            axes.annotate(name, at, text, fontsize=8, color=colour, va="center", zorder=4, arrowprops=line)
             felt = (f"{EMOTIONS[each]} {3 * style[each]:.1f}" for each in FELT if style[each] > 0.1)
             print(f"{name}: " + ", ".join(felt))
     axes.set_title("One emotion space: dots are the labels at intensity 1, 2 and 3")

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from expression import LIVELINESS, Person, draw_style, gesture_with_voice, liveliness
+from expression import LIVELINESS, Person, draw_style, gesture_factor, gesture_with_voice, liveliness
 from numpy.typing import NDArray
 from torch import nn
 
@@ -30,7 +30,7 @@ from mien.engine import style_encoder
 from mien.engine.emotion import EMOTIONS, MANNER_RANGE, MANNER_SLICE
 from mien.engine.emotion_space import FELT, intensity_of
 from mien.engine.landmarks import SCORED_SHAPES
-from mien.engine.motion import CHANNEL_NAMES, INDEX, MOUTH_SLICE, ROTATION_SLICE, SHAPE_SLICE
+from mien.engine.motion import INDEX, MOUTH_SLICE, ROTATION_SLICE, SHAPE_SLICE
 from mien.engine.style_encoder import READ_SHAPES, WEIGHTS, load_maps, movement, read_track
 from mien.web.style_source import style_of_file
 
@@ -45,9 +45,6 @@ JUDGED_ONLY: Final = ("reader", "brooch", "red_chair")
 """Sitters whose pictures may be used to judge by, and not to train shipped weights."""
 
 Floats = NDArray[np.float32]
-
-_BROWS: Final = [name.startswith(("brow", "eyeSquint")) for name in CHANNEL_NAMES]
-_HEAD: Final = [name.startswith("head") for name in CHANNEL_NAMES]
 
 
 class Map(nn.Module):
@@ -140,10 +137,7 @@ def draw_clip(rng: np.random.Generator, speech: dict[str, Any]) -> tuple[Floats,
     taken = slice(int(speech["start"][clip]), int(speech["start"][clip] + min(speech["frames"][clip], 150)))
     effort, rest = speech["effort"][taken], speech["rest"][taken]
     style, person = draw_style(rng, neutral=0.25), Person.draw(rng)
-    head, brow, _ = np.float32(MANNER_RANGE) ** style[MANNER_SLICE]
-    gestures = liveliness(style) * gesture_with_voice(rng, effort, rest)
-    gestures[:, _HEAD] *= head
-    gestures[:, _BROWS] *= brow
+    gestures = gesture_factor(style) * gesture_with_voice(rng, effort, rest)
     motion = gestures + person.show(rng, style, effort)
     mouth = np.nan_to_num(speech["mouth"][taken])[:, : MOUTH_SLICE.stop - MOUTH_SLICE.start]
     motion[:, MOUTH_SLICE] += mouth
