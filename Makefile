@@ -6,6 +6,7 @@ PORT ?= 8420
 
 RUN := .venv
 TEST := .venv-test
+RUN_EXTRAS := tts,text
 
 .PHONY: run test lint unit clean tools-present
 
@@ -18,7 +19,7 @@ test: lint unit
 $(RUN)/ready $(TEST)/ready: pyproject.toml $(wildcard kernels/*.cpp kernels/*.h) | tools-present
 	@echo "Installing mien and what it needs into $(@D): about a minute."
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(if $(filter $(RUN),$(@D)),tts,dev)]'
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(if $(filter $(RUN),$(@D)),$(RUN_EXTRAS),dev)]'
 	@touch $@
 
 tools-present:
