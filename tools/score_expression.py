@@ -116,7 +116,8 @@ def head_of(motion: Motion) -> NDArray[np.float64]:
 
 def score_head(player: Player, speech: Sound, filmed: Sequence[FilmedMouth]) -> dict[str, Scores]:
     """Compare the head with the filmed one's; by manner, in silence, and on both sides of the switch."""
-    rows = {"filmed": describe_head([clip.head[:, :3] for clip in filmed])}
+    whole = [clip.head[:, :3] for clip in filmed if np.isfinite(clip.head).all()]
+    rows = {"filmed": describe_head(whole)}
     for movement in (-1.0, 0.0, 1.0):
         style = Style(manner=Manner(head_movement=movement))
         motions = [player.play(speech, style=style, seed=seed) for seed in range(3)]
