@@ -16,8 +16,10 @@ from mien.engine.portrait import Portrait
 from mien.engine.tongue import Tongue, lets_out
 from mien.kernels.raster import raster_attributes
 
-_DIM: Final = 0.62
+_DIM: Final = 0.26
 """How light the mouth's inside is behind the narrowest opening."""
+_SHADOW: Final = np.array([0.84, 1.06, 1.1], np.float32)
+"""How dark that shade is in red, green and blue: what light there is comes off lips and gums."""
 _LIGHT_REACH: Final = 0.026
 """From how far light comes in over an edge of the opening, in face widths."""
 _LIGHT_FALL: Final = 0.014
@@ -29,10 +31,11 @@ _COARSE: Final = 4
 """The light is worked out at so many times fewer pixels a side than openings are cut out at."""
 _RIM: Final = np.array([0.30, 0.44, 0.42], np.float32)
 """How much darker lips turn, in red, green and blue, where they bend into an open mouth: wet and reddish."""
-_RIM_TABLE: Final = np.round(np.arange(256)[:, None, None] * (1 - _RIM)).astype(np.uint8)
+_RED_INSIDE: Final = 0.6
+"""How colourful the mouth's inside of a coloured photo is: by what share its blue is below its red."""
 _LINE: Final = np.array([0.55, 0.72, 0.72], np.float32)
 _LINE_TABLE: Final = np.round(np.arange(256)[:, None, None] * (1 - _LINE)).astype(np.uint8)
-"""What each level of a lip's red, green and blue becomes there, and in the line between closed lips."""
+"""What each level of a lip's red, green and blue becomes in the line between closed lips."""
 _RIM_REACH: Final = 0.007
 """How wide that rim is, in face widths."""
 _SLIT: Final = 2.0
@@ -43,6 +46,13 @@ _TOUCHING_FROM: Final = 0.5
 """From this share of the neutraliser on, lips that the photo parts may touch."""
 _STIRRED: Final = 0.03
 """Once the lips have moved so far from the photo's, in face widths, only its teeth are still to be seen."""
+_LINE_GONE: Final = ((0, 90, 165, 255), (0.06, 0.025, 0.025, 0.06))
+"""Where lips have moved apart by so much, in face widths, nothing is left of the photo's line between them.
+
+By place along the mouth, 0..255. At the corners it stays longest: it runs on past what opens."""
+_MEETING: Final = 4
+"""Of the rings of the lips, the one where they meet."""
+_ALONG: Final = np.arange(256, dtype=np.float32)
 _TONGUE_MARGIN: Final = 12
 _TONGUE_SHADOW: Final = np.array([0.4, 0.48, 0.48], np.float32)
 _TONGUE_SHADOW_REACH: Final = 0.012
@@ -64,12 +74,15 @@ class MouthDrawing:
         height, width = portrait.lips_picture.shape[:2]
         area = (slice(top, top + height), slice(left, left + width))
         self._skin = photo[area]
-        self._skin_at_rest = self._skin.copy()
+        self._skin_at_rest = self._skin.astype(np.float32)
         # The photo given is the person alone: beyond the cheek of a turned face lies background.
         changed = portrait.lips_picture - portrait.picture[area].astype(np.float32)
         person = portrait.matte[area].astype(np.float32)[..., None] * np.float32(1 / 255)
         self._lips = np.clip(self._skin_at_rest + changed * person, 0, 255)
         self._lip_columns = _lip_columns()
+        self._along, self._columns_at = self._measure_along((left, top))
+        self._line_gone = np.interp(self._columns_at, *_LINE_GONE)
+        self._between_at_rest = self._between(portrait.vertices)
         self._tongue, self._lining = Tongue(portrait), MouthLining(portrait)
         own = portrait.mouth_triangles - np.int32(portrait.runs[1])
         self._inside_triangles = np.concatenate([own, self._lining.triangles + len(portrait.mouth_paint)])
@@ -81,14 +94,52 @@ class MouthDrawing:
         teeth, first = head.part("upper_teeth"), head.mouth_inside().start
         self._upper_triangles = _within(own, slice(teeth.start - first, teeth.stop - first))
         self._gap_weights = mouth_gap_weights()
+        colourful = _colourfulness(portrait.mouth_cavity)
+        rim = _faded(_RIM, colourful)
+        self._rim_table = np.round(np.arange(256)[:, None, None] * (1 - rim)).astype(np.uint8)
+        self._shadow = _faded(_SHADOW, colourful)
 
-    def part_lips(self, parted: float) -> None:
-        """Lay the lips' own colours over what lies between them in the photo, as far as they part.
+    def parting(self, placement: Placement) -> Pixels:
+        """Say how far the lips have parted from the photo's own line, uint8[256], from corner to corner.
 
-        Opened lips must not carry the dark line between them along, nor closing ones the teeth.
+        It is told by their movement in the head's own frame: a turn parts no lips.
         """
-        own = self._skin_at_rest
-        self._skin[:] = np.round(own + np.float32(parted) * (self._lips - own)).astype(np.uint8)
+        moved = (self._between(placement.positions) @ placement.rotation - self._between_at_rest)[:, 1]
+        shares = np.clip(moved / (self._line_gone * self._portrait.scale), 0, 1)
+        shares = np.maximum(shares * shares * (3 - 2 * shares), placement.neutral)
+        return np.asarray(np.round(255 * np.interp(_ALONG, self._columns_at, shares)), np.uint8)
+
+    def part_lips(self, parting: Pixels) -> None:
+        """Lay the lips' own colours over what lies between them in the photo, as far as they part there.
+
+        Opened lips must not carry the dark line between them along, nor closing ones the teeth. Where they
+        still touch, towards the corners, the photo's line stays: without it the mouth would look narrower.
+        """
+        share = cv2.LUT(self._along, parting).astype(np.float32) * np.float32(1 / 255)
+        mixed = cv2.blendLinear(self._skin_at_rest, self._lips, 1 - share, share)
+        self._skin[:] = cv2.convertScaleAbs(mixed)
+
+    def _between(self, positions: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the way from the upper lip to the lower in each column, float32[columns, 3]."""
+        upper, lower = (positions[columns[_MEETING]] for columns in self._lip_columns)
+        return np.asarray(lower - upper, np.float32)
+
+    def _measure_along(self, corner: tuple[int, int]) -> tuple[Pixels, NDArray[np.float32]]:
+        """Say how far along the mouth the pixels of the lips' picture lie, and the columns of its vertices.
+
+        corner: left and top of that picture. Returns uint8[height, width], where 0 and 255 are the mouth's
+        corners, and float32[columns], increasing.
+        """
+        vertices = self._portrait.vertices[:, :2]
+        first, last = vertices[load_head().rings[0][_MEETING][[len(load_head().rings[0][_MEETING]) // 2, 0]]]
+        across = (last - first) * (255 / float((last - first) @ (last - first)))
+        upper, lower = (vertices[columns[_MEETING]] for columns in self._lip_columns)
+        columns = ((upper + lower) / 2 - first) @ across
+        rows, width = self._skin.shape[:2]
+        y, x = np.mgrid[:rows, :width].astype(np.float32)
+        along = (x + corner[0] - first[0]) * across[0] + (y + corner[1] - first[1]) * across[1]
+        along_columns = np.maximum.accumulate(columns + 1e-3 * np.arange(len(columns)))
+        return np.clip(np.round(along), 0, 255).astype(np.uint8), along_columns.astype(np.float32)
 
     def draw(self, picture: Frame, placement: Placement, box: Box, motion: NDArray[np.float32]) -> None:
         """Draw teeth, gums and tongue where the lips part."""
@@ -110,7 +161,7 @@ class MouthDrawing:
         light = self._light(opened, small) * np.float32(1 - _ROUNDED_DIM * min(rounded, 1))
         colour = self._paint(inside, opened.shape, x, y, light)
         photo = self._photo_share(placement, motion)
-        colour = self._with_photo(placement, colour, x, y, photo)
+        colour = self._with_photo(placement, colour, x, y, photo, light)
         alpha = cv2.resize(cv2.GaussianBlur(opened, (0, 0), 0.9), small, interpolation=cv2.INTER_AREA)
         # A slit shows little of what lies behind it, and must not flash up whole.
         shown = ease(cv2.countNonZero(opened) / (_SLIT * FINE * width))
@@ -143,7 +194,8 @@ class MouthDrawing:
         depth = np.full(shape, np.inf, np.float32)
         raster_attributes(positions, self._inside_triangles, self._inside_paint, colour, depth)
         # Its filter is wide enough that a tooth's edge moves on evenly, without a flicker.
-        return np.asarray(cv2.pyrDown(colour), np.float32) * light
+        dark = self._portrait.mouth_cavity
+        return dark + (np.asarray(cv2.pyrDown(colour), np.float32) - dark) * light
 
     def _lay_over_lip(
         self, picture: Frame, placement: Placement, inside: NDArray[np.float32], shown: float
@@ -176,7 +228,7 @@ class MouthDrawing:
         area[:] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
 
     def _light(self, opened: Pixels, small: tuple[int, int]) -> NDArray[np.float32]:
-        """Say how much light falls on each pixel, float32[height, width, 1].
+        """Say how much light falls on each pixel, float32[height, width, 3].
 
         The smaller the opening the less comes in, and the nearer to its upper edge and its corners.
         """
@@ -190,13 +242,14 @@ class MouthDrawing:
         to_coarse = np.array([[step_x, 0, step_x / 2 - 0.5], [0, step_y, step_y / 2 - 0.5 - fall]])
         share = cv2.warpAffine(share, to_coarse, small, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         light = np.minimum(share * np.float32(1.5 / 255), 1)
-        return np.asarray(_DIM + (1 - _DIM) * light, np.float32)[..., None]
+        shade: Pixels = cv2.merge([(1 - light) * np.float32(1 - _DIM)] * 3)
+        return np.asarray(1 - shade * self._shadow, np.float32)
 
     def _shade_rim(self, area: Frame, alpha: Pixels, shown: float) -> None:
         """Darken the lips where they bend inwards, in place."""
         rim = cv2.GaussianBlur(alpha, (0, 0), _RIM_REACH * self._portrait.scale).astype(np.float32)
         share = np.minimum(rim * np.float32(1.6 * shown / 255), 1)
-        cv2.blendLinear(area, cv2.LUT(area, _RIM_TABLE), 1 - share, share, dst=area)
+        cv2.blendLinear(area, cv2.LUT(area, self._rim_table), 1 - share, share, dst=area)
 
     def _photo_share(self, placement: Placement, motion: NDArray[np.float32]) -> float:
         """Say how much of the inside is as in the photo: all at rest, nothing once the lips have moved."""
@@ -212,10 +265,12 @@ class MouthDrawing:
         x: int,
         y: int,
         share: float,
+        light: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """Lay what the photo itself shows of the mouth over the painted one, moved with the head.
 
-        That is the given share of all of it, and the upper teeth, which do not move with the lips.
+        That is the given share of all of it, and the upper teeth, which do not move with the lips. The rest
+        of it lies in the light of the new opening.
         """
         portrait = self._portrait
         if not portrait.lips_parted:
@@ -230,7 +285,9 @@ class MouthDrawing:
             whole = np.asarray(cv2.warpAffine(portrait.mouth_photo, back, size, flags=flags), np.float32)
             mask = np.maximum(np.float32(share) * (whole + np.float32(share) * (255 - whole)), mask)
         mask = mask * np.float32(1 / 255)
-        return np.asarray(cv2.blendLinear(inside, photo[..., :3].copy(), 1 - mask, mask), np.float32)
+        dark = portrait.mouth_cavity
+        shaded = dark + (photo[..., :3] - dark) * (np.float32(share) + np.float32(1 - share) * light)
+        return np.asarray(cv2.blendLinear(inside, shaded, 1 - mask, mask), np.float32)
 
     def shade_lip_line(self, picture: Frame, placement: Placement) -> None:
         """Draw the shadow between closed lips that the photo, its lips parted, does not have."""
@@ -260,6 +317,16 @@ def _lip_columns() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     rings = load_head().rings[0][:8]
     half = rings.shape[1] // 2
     return rings[:, half - 1 : 0 : -1], rings[:, half + 1 :]
+
+
+def _colourfulness(cavity: NDArray[np.float32]) -> float:
+    """Say how red the mouth's inside is, from 0 in a grey photo to 1 in a coloured one."""
+    return min(float(1 - cavity.min() / max(float(cavity.max()), 1.0)) / _RED_INSIDE, 1.0)
+
+
+def _faded(colour: NDArray[np.float32], colourful: float) -> NDArray[np.float32]:
+    """Return a colour as a grey photo has it, or one less colourful."""
+    return np.asarray(colour.mean() + np.float32(colourful) * (colour - colour.mean()), np.float32)
 
 
 def _within(triangles: NDArray[np.int32], run: slice) -> NDArray[np.int32]:

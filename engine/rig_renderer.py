@@ -125,13 +125,12 @@ class RigRenderer:
         self._grid = _Grid(portrait)
         self._canvas = np.zeros_like(portrait.picture)
         self._unsoftened = np.zeros_like(portrait.picture)
-        self._gap_weights = mouth_gap_weights()
         self._drawn = np.unique(portrait.face_triangles)
         self._turn = turn_to_viewer(portrait)
         self._skin: Box = (0, 0, width, height)
         self._mouth = MouthDrawing(portrait, photo)
         self._folds = SmileFolds(portrait, photo)
-        self._parted = 0.0, 0.0
+        self._parting, self._softened = self._mouth.parting(self._placement), 0.0
         self._eyes = (
             EyeDrawing(portrait, "left", self._source, margin),
             EyeDrawing(portrait, "right", self._source, margin),
@@ -163,12 +162,13 @@ class RigRenderer:
     def _draw(self, motion: NDArray[np.float32], awake: float | None = None) -> Frame:
         placement = self._placement
         neutral = _neutral(motion) if awake is None else awake
-        parted = self._move(motion, neutral)
+        self._move(motion, neutral)
         self._grid.follow(placement.positions)
         boxes = self._draw_skin_map()
-        if self._parted != (parted, neutral):
-            self._parted = parted, neutral
-            self._mouth.part_lips(parted)
+        parting = self._mouth.parting(placement)
+        if neutral != self._softened or not np.array_equal(parting, self._parting):
+            self._parting, self._softened = parting, neutral
+            self._mouth.part_lips(parting)
             self._folds.soften(neutral)
         for eye in self._eyes:
             eye.follow(placement, motion)
@@ -207,8 +207,8 @@ class RigRenderer:
         inner = (left + 2, top + 2, right - 2, bottom - 2)
         soften_jumps(picture, self._unsoftened, self._map_x, self._map_y, inner, _JUMP)
 
-    def _move(self, motion: NDArray[np.float32], neutral: float) -> float:
-        """Place all vertices; return how far the lips are parted from the photo's own line, 0..1.
+    def _move(self, motion: NDArray[np.float32], neutral: float) -> None:
+        """Place all vertices.
 
         neutral: how far the photo's own expression has given way, 0..1.
         """
@@ -233,8 +233,6 @@ class RigRenderer:
         placement.rotation, placement.shift = _pose(motion, portrait)
         if motion[ROTATION_SLICE].any() or motion[TRANSLATION_SLICE].any():
             turn(placement.positions, portrait.share, placement.rotation, portrait.pivot, placement.shift)
-        gap = float(self._gap_weights @ shapes) * portrait.scale
-        return max(placement.neutral, ease(gap / (0.04 * portrait.scale)))
 
 
 class _Grid:
