@@ -287,7 +287,7 @@ def score_hour(player: Player, speech: Sound, minutes: int) -> Scores:
         if index in (0, 1, minutes - 2, minutes - 1):
             kept[index] = motion[:, SAMPLED_INDEX]
         gc.collect()
-        held.append(tracemalloc.get_traced_memory()[0])
+        held.append(tracemalloc.get_traced_memory()[0] - sum(part.nbytes for part in kept.values()))
         del motion
     tracemalloc.stop()
     first = np.concatenate([kept[0], kept[1]])
