@@ -15,6 +15,8 @@ from mien.engine.eye_layer import (
     LASH_SIDE,
     OVERLAP,
     PICTURES,
+    lightness,
+    thin_and_dark,
     without_glint,
 )
 from mien.engine.eye_opening import EyeOpening
@@ -71,6 +73,20 @@ _COLUMNS: Final = 25
 _SIDE: Final = 0.18
 """The lid is drawn so many eye widths past the corners."""
 
+_FINELY: Final = 137
+"""Places along an eye where the lower lid's line is looked for."""
+
+_LINE_BELOW: Final = 0.09
+"""It lies at most so many eye widths below where the landmarks' lids meet."""
+
+_STIFF: Final = 2.0
+"""How much its way below is held back from bending, and from following a few dark places."""
+
+_LINE_COVERED: Final = 0.01
+"""The lid comes down so many eye widths past that line's middle."""
+
+_LINE_DARK: Final = 0.15
+"""It is darker than skin by this share at least."""
 
 _SEEN_BESIDE: Final = 2.5
 """So many pixels past the opening the ball at rest goes on as the photo does, the last one in part: what the
@@ -146,7 +162,8 @@ class EyeDrawing:
         self._rest = self._placed = self._landmarks(portrait.vertices)
         x = np.linspace(-_SIDE, 1 + _SIDE, _COLUMNS) * frame.width
         self._columns = x
-        upper, fold, closed = frame.upper(x), frame.fold(x), _closed_line(frame, x)
+        upper, fold = frame.upper(x), frame.fold(x)
+        closed = _closed_line(frame, x) + _drawn_below(frame, pictures, self._corner, x)
         self._curves = frame.place(x, np.stack([upper, closed, fold])).reshape(-1, 2)
         self._open_lid = self._lid_attributes(upper, fold, np.zeros(_COLUMNS))
         arch = _arc(frame, x, frame.upper)
@@ -179,7 +196,7 @@ class EyeDrawing:
         below = (y - frame.fold(x)) / (0.09 * frame.width)
         # Lashes reach past the outer corner; the inner one is bare.
         outward = np.where(frame.outer > 0, x, frame.width - x) / frame.width
-        beside = _smooth((outward + 0.06) / 0.1) * _smooth((1 + _SIDE - outward) / (_SIDE - 0.03))
+        beside = _smooth((outward + 0.09) / 0.1) * _smooth((1 + _SIDE - outward) / (_SIDE - 0.06))
         share = _smooth(below) * beside
         return np.asarray(np.round(255 * share), np.uint8)
 
@@ -369,7 +386,7 @@ class EyeDrawing:
         draw_lid(picture, left, top, lid.held, self._lid, self._own, self._rim, self._lashes, look)
 
 
-def _read(picture: Frame, places: NDArray[np.float32]) -> NDArray[np.float32]:
+def _read(picture: NDArray[Any], places: NDArray[np.float32]) -> NDArray[np.float32]:
     """Read a picture at places, float32[height, width, 2], between its pixels."""
     maps = np.ascontiguousarray(places)
     read = cv2.remap(picture, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
@@ -423,6 +440,36 @@ def _closed_line(frame: EyeFrame, x: Floats) -> Floats:
     # All but at the corners: right beside them the white would show.
     overlap = OVERLAP * frame.width * _smooth(np.minimum(share, 1 - share) / 0.06)
     return np.asarray(np.maximum(_arc(frame, x, frame.lower), frame.lower(x)) + overlap, np.float64)
+
+
+def _drawn_below(
+    frame: EyeFrame, pictures: dict[str, Pixels], corner: NDArray[np.float32], x: Floats
+) -> Floats:
+    """How far below the landmarks' closed line the photo draws the lower lid's, in pixels at x, 0 for none.
+
+    A shut lid that ended above that line would leave two.
+    """
+    width = frame.width
+    height, wide = pictures["skin"].shape[:2]
+    rows, columns = np.mgrid[:height, :wide].astype(np.float64)
+    across, down = frame.framed(np.stack([columns, rows], axis=-1) + corner)
+    inside = (across > 0) & (across < width) & (down < frame.lower(across))
+    seen = np.where(inside, lightness(pictures["lid"]), lightness(pictures["skin"]))
+    dark = thin_and_dark(np.asarray(seen, np.float32), 0.2 * width)
+    along, below = np.meshgrid(
+        np.linspace(-_SIDE, 1 + _SIDE, _FINELY), np.linspace(0, _LINE_BELOW, 19), indexing="ij"
+    )
+    along, below = along * width, below * width
+    places = frame.place(along, _closed_line(frame, along) + below) - corner
+    there = np.clip(_read(dark, np.asarray(places, np.float32)) - _LINE_DARK, 0, None)
+    clear = _smooth(there.max(axis=1) / _LINE_DARK)
+    way = (there * below).sum(axis=1) / np.maximum(there.sum(axis=1), 1e-6)
+    # One smooth bend, also where an iris hides the line.
+    waves = np.cos(np.pi * np.outer(np.clip(along[:, 0] / width + 0.1, 0, 1.2) / 1.2, np.arange(5)))
+    weighted = waves * clear[:, None]
+    goal = weighted.T @ (way + _LINE_COVERED * width)
+    bends = np.linalg.solve(weighted.T @ waves + _STIFF * np.diag(1 + np.arange(5) ** 2), goal)
+    return np.asarray(np.interp(x, along[:, 0], np.maximum(waves @ bends, 0)), np.float64)
 
 
 def _arc(frame: EyeFrame, x: Floats, margin: Callable[[Floats], Floats]) -> Floats:

@@ -45,6 +45,15 @@ _BELOW: Final = 0.6
 _RIM: Final = 0.3
 """A line at least so much darker than the skin about it, all along, is the rim of glasses."""
 
+_PAST_RIM: Final = 0.05
+"""What lies so many eye widths beside it, such as its gleam, goes with it."""
+
+_WIDEST_FOLD: Final = 0.14
+"""A fold's line is at most so many eye widths wide."""
+
+_FLATTER: Final = 0.75
+"""How much of that line a closed lid loses: it is stretched."""
+
 _FAINTEST_LINE: Final = 0.28
 """Even lids without lashes meet in a line."""
 
@@ -117,8 +126,9 @@ def build_eye(
     centre, radius = _iris(around, points[list(eye.iris), :2].astype(np.float64))
     tone = _skin_tone(around)
     iris, white, glint = _ball(around, tone, centre, radius)
-    skin = _bare_skin(around, tone, centre, radius)
     rim = _rim(around)
+    skin = _bare_skin(around, tone, centre, radius)
+    skin = skin + _flattened(around, rim)
     lid = _closed_lid(around, tone, rim)
     lid = lid + rim[..., None] * (around.picture - lid)
     pictures = {"iris": iris, "white": white, "glint": glint, "skin": skin, "lid": lid}
@@ -146,7 +156,8 @@ def _surroundings(frame: EyeFrame, picture: NDArray[np.uint8]) -> _Surroundings:
     return _Surroundings(frame, low, region, x, y)
 
 
-def _luma(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+def lightness(picture: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the luma of a picture, [..., 3]: float32[...], as BT.601 weighs its colours."""
     return np.asarray(picture @ np.array([0.299, 0.587, 0.114], np.float32))
 
 
@@ -165,7 +176,7 @@ def _iris(around: _Surroundings, marks: Floats) -> tuple[Floats, float]:
     """
     frame = around.frame
     first = float(np.linalg.norm(marks[1:] - marks[0], axis=1).mean())
-    smooth = around.blurred(_luma(around.picture), 0.02)
+    smooth = around.blurred(lightness(around.picture), 0.02)
     turns = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     circle = np.stack([np.cos(turns), np.sin(turns)], axis=-1)
     best, found = 0.0, (marks[0], first)
@@ -197,7 +208,7 @@ def _skin_tone(around: _Surroundings) -> NDArray[np.float32]:
     above = around.y < frame.upper(around.x) - 0.10 * width
     below = around.y > frame.lower(around.x) + 0.12 * width
     clear = (above & (around.y > frame.brow(around.x) + 0.08 * width)) | below
-    luma = _luma(around.picture)
+    luma = lightness(around.picture)
     usual = float(np.percentile(luma[clear], 60))
     lit = smoothstep((luma / usual - 0.5) / 0.35) * smoothstep((1.5 - luma / usual) / 0.2)
     return around.spread((clear * lit).astype(np.float32), 0.2)
@@ -210,22 +221,28 @@ def _closed_lid(
     frame, width = around.frame, around.frame.width
     fold = frame.fold(around.x)
     under = np.maximum(around.y - fold, 0) / width
-    smooth = around.blurred(around.picture + rim[..., None] * (tone - around.picture), 0.07)
+    # Neither lines that are drawn or that lashes make, nor the ball, are skin.
+    within = (around.y > frame.upper(around.x)) & (around.y < frame.lower(around.x))
+    within &= (around.x > 0) & (around.x < width)
+    shade = lightness(around.picture)
+    lines = thin_and_dark(np.where(within, lightness(tone), shade), 0.2 * width)
+    clear = smoothstep((0.3 - lines) / 0.2) * (1 - rim) * ~within
+    smooth = around.spread(clear.astype(np.float32), 0.07)
     edge = around.blurred(around.at(smooth, around.x, fold), 0.10)
     # What the open eye shows of the lid tells its colour, unless it lies in shadow or under lashes.
     seen = frame.upper(around.x) - fold
     rows = [around.at(smooth, around.x, fold + share * seen) for share in (0.2, 0.4, 0.6, 0.8)]
-    lightest = np.argmax([_luma(row) for row in rows], axis=0)
+    lightest = np.argmax([lightness(row) for row in rows], axis=0)
     strip = around.blurred(np.choose(lightest[..., None], rows), 0.15)
-    told = smoothstep((_luma(strip) / _luma(tone) - 0.7) / 0.25).astype(np.float32)[..., None]
+    told = smoothstep((lightness(strip) / lightness(tone) - 0.7) / 0.25).astype(np.float32)[..., None]
     base = tone + 0.85 * told * (strip - tone)
     share = np.exp(-under / 0.13).astype(np.float32)[..., None]
     lid = base + share * (edge - base)
     # A lid is round: lightest half-way down its middle, darker where it turns under and into the corners.
     tall = np.maximum(frame.lower(around.x) - fold, 1.0) / width
     sideways = np.clip(np.abs(2 * around.x / width - 1), 0, 1)
-    bulge = 0.05 * np.sin(np.pi * np.clip(under / tall, 0, 1)) - 0.06 * sideways**3
-    bulge -= 0.07 * smoothstep((under / tall - 0.6) / 0.5)
+    bulge = 0.12 * np.exp(-((under / tall - 0.38) ** 2) / 0.06) * (1 - sideways**2) - 0.06 * sideways**3
+    bulge -= 0.13 * smoothstep((under / tall - 0.55) / 0.5) * (1 - sideways**4)
     return np.asarray(lid * (1 + bulge[..., None]) + _grain(around), np.float32)
 
 
@@ -236,7 +253,10 @@ def _grain(around: _Surroundings) -> NDArray[np.float32]:
     # There and back again between two lines below the eye.
     lower, period = frame.lower(around.x), 0.33 * width
     turned = np.abs(np.mod((lower - around.y) / period, 2) - 1) * period
-    return np.asarray(np.clip(around.at(fine, around.x, lower + 0.14 * width + turned), -8, 8))
+    grain = around.at(fine, around.x, lower + 0.14 * width + turned)
+    # The glow of a drawn line beside it is no grain.
+    usual = 4 * float(np.median(np.abs(grain[(around.x > 0) & (around.x < width)])))
+    return np.asarray(np.clip(grain, -min(usual, 8.0), min(usual, 8.0)))
 
 
 def _bare_skin(
@@ -246,7 +266,7 @@ def _bare_skin(
     frame, width = around.frame, around.frame.width
     past = around.y - frame.lower(around.x)
     away = np.hypot(around.x - frame.framed(centre)[0], around.y - frame.framed(centre)[1])
-    luma, skin = _luma(around.picture), _luma(tone)
+    luma, skin = lightness(around.picture), lightness(tone)
     dark = smoothstep((1.25 - away / radius) / 0.15) * smoothstep((1 - luma / skin) / 0.3)
     spread = around.picture.max(axis=2) - around.picture.min(axis=2)
     usual = tone.max(axis=2) - tone.min(axis=2)
@@ -256,6 +276,23 @@ def _bare_skin(
     share = around.blurred((np.maximum(dark, pale) * band * inside).astype(np.float32), 0.015)[..., None]
     margin = around.at(around.blurred(around.picture, 0.03), around.x, frame.lower(around.x) + 0.13 * width)
     return np.asarray(around.picture + share * (margin - around.picture), np.float32)
+
+
+def _flattened(around: _Surroundings, rim: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what to add so that the fold of the upper lid is as faint as that of a closed lid."""
+    frame, width, picture = around.frame, around.frame.width, around.picture
+    size = max(3, round(_WIDEST_FOLD * width)) | 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    even = around.blurred(np.asarray(cv2.morphologyEx(picture, cv2.MORPH_CLOSE, disc), np.float32), 0.03)
+    off = (around.y - frame.fold(around.x)) / width
+    past = np.maximum(np.maximum(-around.x, around.x - width), 0) / width
+    near = smoothstep((off + 0.05) / 0.04) * smoothstep((0.16 + past - off) / 0.04)
+    near = near * smoothstep((frame.upper(around.x) / width - around.y / width - 0.03) / 0.04)
+    # A line as dark as hair or the side of a pair of glasses is no fold.
+    dark = np.asarray(1 - lightness(picture) / np.maximum(lightness(even), 1), np.float32)
+    dark = around.blurred(np.asarray(cv2.dilate(dark, disc), np.float32), 0.05)
+    share = _FLATTER * near * smoothstep((0.2 - past) / 0.2) * smoothstep((0.5 - dark) / 0.15) * (1 - rim)
+    return np.asarray(share[..., None] * np.maximum(even - picture, 0), np.float32)
 
 
 def _ball(
@@ -269,7 +306,7 @@ def _ball(
     deep = np.where((around.x > 0) & (around.x < width), np.minimum(over, under), -1.0)
     iris, glint = _iris_disc(around, deep, away, centre, radius)
 
-    luma = _luma(picture)
+    luma = lightness(picture)
     sure = (deep > 0.06 * width) & (away > 1.25 * radius)
     if sure.sum() > 8:
         usual = float(np.median(luma[sure]))
@@ -280,7 +317,7 @@ def _ball(
     # The shadow of the lids is drawn with them: the photo's own would stay as a ring.
     white = 1.03 * plain
     kept = smoothstep((deep - 0.06 * width) / (0.08 * width)) * smoothstep((away / radius - 1.2) / 0.25)
-    shadow = smoothstep((0.95 - luma / np.maximum(_luma(plain), 1)) / 0.15)
+    shadow = smoothstep((0.95 - luma / np.maximum(lightness(plain), 1)) / 0.15)
     shadow = shadow * smoothstep((0.24 - deep / width) / 0.08)
     # The corners' pink is no shadow.
     kept = kept * (1 - shadow * smoothstep((np.minimum(around.x, width - around.x) / width - 0.12) / 0.1))
@@ -311,9 +348,9 @@ def _iris_disc(
     flat = away.ravel().clip(0, rings[-1])
     disc = np.stack([np.interp(flat, known, profile[known, c]) for c in range(3)], axis=1)
     disc = disc.reshape(picture.shape).astype(np.float32)
-    excess = _luma(picture - disc)
-    dull = float(np.percentile(_luma(disc)[away < 0.9 * radius], 90))
-    spot = smoothstep((excess - 25) / 25) * smoothstep((_luma(picture) - dull - 5) / 25)
+    excess = lightness(picture - disc)
+    dull = float(np.percentile(lightness(disc)[away < 0.9 * radius], 90))
+    spot = smoothstep((excess - 25) / 25) * smoothstep((lightness(picture) - dull - 5) / 25)
     spot = spot * smoothstep((0.95 - away / radius) / 0.15) * (core > 0.1)
     grown = np.asarray(cv2.dilate(spot.astype(np.float32), np.ones((3, 3), np.uint8)), np.float32)
     bright = around.blurred(grown, 0.012)[..., None]
@@ -349,16 +386,16 @@ def _lashes(
     columns = np.linspace(-LASH_SIDE, 1 + LASH_SIDE, round((1 + 2 * LASH_SIDE) * width / step)) * width
     rows = np.linspace(LASH_ABOVE, -LASH_BELOW, round((LASH_ABOVE + LASH_BELOW) * width / step)) * width
     h = np.broadcast_to(rows[:, None], (len(rows), len(columns)))
-    luma = _luma(around.picture)
+    luma = lightness(around.picture)
     # The ball is no lash: were it left in, a dark iris would hide the line above it.
     within = (around.y > frame.upper(around.x)) & (around.y < frame.lower(around.x))
     within &= (around.x > 0) & (around.x < width)
-    bare = _thin_and_dark(np.where(within, _luma(tone), luma), 0.2 * width) * (1 - rim)
+    bare = thin_and_dark(np.where(within, lightness(tone), luma), 0.2 * width) * (1 - rim)
 
     # The line: how dark and how thick the margin is, evened out along it; before the iris, of which part
     # would count as line, as on both sides of it.
     deeper = within & (around.y > frame.upper(around.x) + _BELOW_MARGIN * width)
-    margin = _thin_and_dark(np.where(deeper, _luma(tone), luma), 0.2 * width) * (1 - rim)
+    margin = thin_and_dark(np.where(deeper, lightness(tone), luma), 0.2 * width) * (1 - rim)
     along, up = np.meshgrid(columns, np.arange(-_BELOW_MARGIN * width, 0.12 * width, step))
     band = around.at(margin, along, frame.upper(along) - up)
     beside = np.abs(columns - frame.framed(centre)[0]) > 1.1 * radius
@@ -370,8 +407,9 @@ def _lashes(
     outer, inner = (0.0, width) if frame.outer == 0 else (width, 0.0)
     ends = np.clip((columns - inner) / (outer - inner), -1, 2)
     thick = np.clip(thick, 0.025 * width, _THICKEST_LINE * width)
-    taper = 0.4 + 0.6 * smoothstep((ends + 0.02) / 0.25) * smoothstep((1.10 - ends) / 0.25)
-    inside = smoothstep((ends + 0.01) / 0.12) * smoothstep((1.10 - ends) / 0.10)
+    # It ends in a point at either corner: a blunt end that turns up reads as the rim of an open eye.
+    taper = 0.25 + 0.75 * smoothstep((ends + 0.02) / 0.25) * smoothstep((1.12 - ends) / 0.35)
+    inside = smoothstep((ends + 0.01) / 0.12) * smoothstep((1.12 - ends) / 0.2)
     off = (h / (taper * thick) - 0.3) / 0.66
     line = np.exp(-(np.abs(off) ** 2.5)) * np.clip(1.1 * deepest, 0, 0.88) * inside
 
@@ -386,11 +424,12 @@ def _lashes(
     fringe = smoothstep(ends / 0.3) * smoothstep((1.06 - ends) / 0.16)
     hair = (hair - 0.12) * smoothstep(-h / (0.3 * thick)) * fringe
     hair = hair * smoothstep((h / width + LASH_BELOW) / 0.14)
-    hair = np.clip(hair, 0, 0.6)
+    # Finer than a pixel, it would be scratches.
+    hair = cv2.GaussianBlur(np.clip(hair, 0, 0.6), (0, 0), max(0.02 * width / step, 0.3))
     return np.round(255 * np.stack([line, hair])).astype(np.uint8)
 
 
-def _thin_and_dark(luma: NDArray[np.float32], across: float) -> NDArray[np.float32]:
+def thin_and_dark(luma: NDArray[np.float32], across: float) -> NDArray[np.float32]:
     """Return how much darker each pixel is than what a disc of a diameter in pixels finds about it, 0..1."""
     size = max(3, round(across)) | 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
@@ -405,7 +444,7 @@ def _rim(around: _Surroundings) -> NDArray[np.float32]:
     frame, the one is taken that is dark all along.
     """
     frame, width = around.frame, around.frame.width
-    dark = _thin_and_dark(_luma(around.picture), 0.25 * width)
+    dark = thin_and_dark(lightness(around.picture), 0.25 * width)
     along = np.linspace(-0.35, 1.35, 35) * width
     middle = np.full(1, width / 2)
     heights = np.arange(
@@ -431,8 +470,20 @@ def _rim(around: _Surroundings) -> NDArray[np.float32]:
         float(tilt[best, 0]) * across + float(bend[best, 0]) * across**2
     )
     off_middle = (around.y - curve) / width - (inside.min() + inside.max()) / 2
-    near = smoothstep((0.5 * float(np.ptp(inside)) + 0.05 - np.abs(off_middle)) / 0.03)
-    return np.asarray(near, np.float32)
+    # Below it, what it takes along ends where it is lightest: the lid's own line may lie close.
+    centre, half = (inside.min() + inside.max()) / 2, 0.5 * float(np.ptp(inside))
+    past = np.linspace(0, _PAST_RIM, 21)
+    columns = np.linspace(-_BESIDE, 1 + _BESIDE, 81)
+    middles = float(height[best, 0]) + width * (
+        float(tilt[best, 0]) * (columns - 0.5) + float(bend[best, 0]) * (columns - 0.5) ** 2
+    )
+    rows = middles + (centre + half + past[:, None]) * width
+    beneath = around.at(dark, np.broadcast_to(columns * width, rows.shape), rows)
+    ends = past[20 - beneath[::-1].argmin(axis=0)]
+    end = np.interp(around.x / width, columns, ends)
+    above = smoothstep((half + _PAST_RIM + off_middle) / 0.03)
+    below = smoothstep((half + end - off_middle) / np.clip(end, 0.01, 0.03))
+    return np.asarray(above * below, np.float32)
 
 
 def _evened(values: NDArray[Any], sigma: float) -> Floats:

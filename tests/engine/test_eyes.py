@@ -162,6 +162,26 @@ def test_a_rim_of_glasses_stays_before_the_closing_lid() -> None:
         assert np.abs(drawn - rest)[rim].max() <= 5
 
 
+def test_shut_lids_meet_in_one_line() -> None:
+    """A lower lid's line drawn further down than its landmarks lie is covered, not doubled."""
+    photo = draw_photo()
+    picture = photo.picture.copy()
+    for side in ("left", "right"):
+        frame = EyeFrame.of(photo.face.points, side)
+        x = np.linspace(0, 1, 41) * frame.width
+        places = frame.place(x, frame.lower(x) + 0.06 * frame.width)
+        line = np.round(places * 16).astype(np.int32)
+        cv2.polylines(picture, [line], False, (70, 50, 45), 2, cv2.LINE_AA, 4)
+    portrait = replace(photo, picture=picture).portrait()
+    drawn = RigRenderer(portrait).render(motion_of(eyeBlink=1.0)).astype(np.float32).mean(axis=2)
+    frame, x, y = in_frame(portrait, "left")
+    fold, lower = frame.fold(x * frame.width) / frame.width, frame.lower(x * frame.width) / frame.width
+    for column in np.flatnonzero(np.abs(x[round(float(frame.start[1]))] - 0.5) < 0.4):
+        below = np.flatnonzero((y > fold + 0.1)[:, column] & (y < lower + 0.3)[:, column])
+        dark = drawn[below, column] < 0.75 * np.median(drawn[below, column])
+        assert np.count_nonzero(np.diff(dark.astype(int)) == 1) == 1
+
+
 def test_a_face_without_glasses_has_no_rim(portrait: Portrait) -> None:
     for sheet in (portrait.left_eye_sheet, portrait.right_eye_sheet):
         pictures = dict(zip(PICTURES, np.split(sheet, len(PICTURES)), strict=True))
