@@ -18,7 +18,7 @@ from mien.kernels.raster import raster_attributes
 
 _DIM: Final = 0.26
 """How light the mouth's inside is behind the narrowest opening."""
-_SHADOW: Final = np.array([0.84, 1.06, 1.1], np.float32)
+_SHADOW: Final = np.array([0.74, 1.08, 1.18], np.float32)
 """How dark that shade is in red, green and blue: what light there is comes off lips and gums."""
 _LIGHT_REACH: Final = 0.026
 """From how far light comes in over an edge of the opening, in face widths."""
