@@ -41,6 +41,10 @@ _CORNER_DARK: Final = 0.86
 is against what lies around it."""
 _TINT: Final = 0.7
 """How much of the tint of the whites of the eyes the light has; the rest is their own."""
+_TONGUE_TINT: Final = 0.6
+"""Power of that tint on a tongue, which is red of itself: under an old varnish it glowed orange."""
+_TONGUE_LIGHT: Final = 0.78
+"""How light a tongue is at most, as a share of the lighter of skin and whites of the eyes."""
 _WHITE_HUE: Final = 0.85
 """How colourful the whites of eyes are at most, as a share of the skin's own colourfulness."""
 _LIT_WHITE: Final = 235.0
@@ -143,10 +147,11 @@ def _paint(
     light = float(np.clip(max(skin.max() / _LIT, white.max() / _LIT_WHITE), 0.35, 1.05))
     tint = 1 + _TINT * _hue_of_light(white, skin)
     saturation = float(np.clip((skin.max() - skin.min()) / max(skin.max(), 1.0) / 0.22, 0, 1))
+    tongue = _TONGUE * tint**_TONGUE_TINT * light
     base = {
         "teeth": _teeth_colour(picture, photo_teeth, _no_lighter(_TEETH * tint * light, skin, white)),
         "gum": _GUM * tint * light,
-        "tongue": _TONGUE * tint * light,
+        "tongue": _no_lighter(tongue, _TONGUE_LIGHT * skin, _TONGUE_LIGHT * white),
     }
     cavity = _CAVITY * light
     run = head.mouth_inside()
@@ -182,9 +187,9 @@ def _hue_of_light(white: Floats, skin: Floats) -> Floats:
     return hue * min(1.0, _WHITE_HUE * colourful / max(float(np.linalg.norm(hue)), 1e-6))
 
 
-def _no_lighter(teeth: Floats, skin: Floats, white: Floats) -> Floats:
-    """Darken teeth to the lightest of skin and eyes: what outshines both looks lit from within."""
-    return teeth * min(1.0, float(max(skin.max(), white.max(), 60.0) / teeth.max()))
+def _no_lighter(colour: Floats, skin: Floats, white: Floats) -> Floats:
+    """Darken teeth or tongue to the lightest of skin and eyes: what outshines both looks lit from within."""
+    return colour * min(1.0, float(max(skin.max(), white.max(), 60.0) / colour.max()))
 
 
 def _skin(picture: NDArray[np.uint8], points: NDArray[np.float32]) -> Floats:

