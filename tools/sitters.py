@@ -75,7 +75,7 @@ SITTERS: Final = (
         "Girl with a Pearl Earring",
         "Johannes Vermeer, about 1665",
         "painting",
-        "turned by 30 degrees, parted lips, a headscarf",
+        "turned by 37 degrees, parted lips, a headscarf",
         file="portraits/s10.jpg",
     ),
     Sitter(
