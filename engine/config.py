@@ -25,7 +25,7 @@ class MotionConfig:
     steps: int = 4
     """Denoising steps a window (K), 1..50."""
 
-    guidance_scale: float = 1.5
+    guidance_scale: float = 1.2
     """Weight of the style in classifier-free guidance, 0..4.
 
     At 1 the guidance is off and costs nothing, and a face shows what it was trained on; at intensity 3, 1.25

@@ -76,7 +76,7 @@ def open_stream(denoiser: OnnxDenoiser, lips: OnnxLipRefiner, config: MotionConf
 
 def sampler_of(denoiser: OnnxDenoiser, sessions: int) -> Callable[[NDArray[np.float32]], object]:
     """Return a call that samples one frame for several sessions at once."""
-    config, style = MotionConfig(guidance_scale=1.5), Style(Emotion.HAPPY, 2.0).vector()
+    config, style = MotionConfig(guidance_scale=1.2), Style(Emotion.HAPPY, 2.0).vector()
     window = silent_features(denoiser.card.window_frames)
     requests = [WindowRequest(window, style, start_sampler(config, seed)) for seed in range(sessions)]
 
