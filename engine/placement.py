@@ -49,15 +49,11 @@ class Placement:
             pivot=portrait.pivot,
         )
 
-    def unturned(
-        self, x: NDArray[np.float32], y: NDArray[np.float32], depth: float
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Where points of the picture lay before the head turned, if they lie at one depth."""
-        a, b, u, c, d, v = (np.float32(number) for number in self.unturning(depth))
-        return a * x + b * y + u, c * x + d * y + v
-
     def unturning(self, depth: float) -> tuple[float, float, float, float, float, float]:
-        """Return the numbers a, b, u, c, d, v with which (a x + b y + u, c x + d y + v) lay there."""
+        """Say where points (x, y) of the picture lay before the head turned, if they lie at one depth.
+
+        Returns the numbers a, b, u, c, d, v of that place: (a x + b y + u, c x + d y + v).
+        """
         ((p, q, r), (s, t, w)) = self.rotation[:2].tolist()
         pivot_x, pivot_y, pivot_z = self.pivot.tolist()
         area = p * t - q * s

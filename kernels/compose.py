@@ -60,8 +60,4 @@ def _check(frame: NDArray[Any], layer: NDArray[Any], mask: NDArray[Any], left: i
     device.require("frame", frame, np.uint8, *batch, height, width, 3)
     device.require("layer", layer, np.float32, *batch, rows, columns, 3)
     device.require("mask", mask, np.float32, *batch, rows, columns)
-    if not (0 <= left <= width - columns and 0 <= top <= height - rows):
-        raise ValueError(
-            f"a layer of {rows} x {columns} pixels at left {left}, top {top} does not lie inside "
-            f"a frame of {height} x {width}"
-        )
+    device.require_inside("a layer", (rows, columns), "a frame", (height, width), left, top)

@@ -67,6 +67,19 @@ def sides(name: str, array: Any) -> tuple[int, int]:
     return height, width
 
 
+def require_inside(
+    what: str, layer: tuple[int, int], where: str, whole: tuple[int, int], left: int, top: int
+) -> None:
+    """Raise a ValueError unless a layer, (rows, columns), placed at left and top lies inside the whole."""
+    rows, columns = layer
+    height, width = whole
+    if not (0 <= left <= width - columns and 0 <= top <= height - rows):
+        raise ValueError(
+            f"{what} of {rows} x {columns} pixels at left {left}, top {top} does not lie inside "
+            f"{where} of {height} x {width}"
+        )
+
+
 def launch(
     source: str,
     function: str,

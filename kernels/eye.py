@@ -125,7 +125,7 @@ def cut_opening(
     device.require("opened", opened, np.float32, rows, columns)
     device.require("covered", covered, np.uint8, rows * fine, columns * fine)
     device.require("within", within, np.uint8, rows * fine, columns * fine)
-    _check_place(depth.shape, opened.shape, left, top)
+    device.require_inside("a layer", (rows, columns), "a picture", (height, width), left, top)
     arguments = (covered, within, fine, depth, height, width, left, top, rows, columns, opened)
     if device.on_device(covered, within, depth, opened):
         device.launch("eye", "cut_opening", (columns, rows, 1), *arguments)
@@ -155,7 +155,7 @@ def draw_ball(
     device.require("pictures", pictures, np.uint8, 6, tall, wide, 3)
     lid_rows, lid_columns, _ = lid.shape
     device.require("lid", lid, np.float32, lid_rows, lid_columns, 6)
-    _check_place(picture.shape, opened.shape, left, top)
+    device.require_inside("a layer", (rows, columns), "a picture", (height, width), left, top)
     _check_sides(tall, wide)
     place = (picture, width, left, top, opened, light, rows, columns, pictures, tall, wide)
     shadow = (lid, lid_rows, lid_columns, lid_left, lid_top)
@@ -187,7 +187,7 @@ def draw_lid(
     device.require("carried", carried, np.uint8, tall, wide, 4)
     device.require("rim", rim, np.uint8, tall, wide)
     device.require("lashes", lashes, np.uint8, 2, lash_rows, lash_columns)
-    _check_place(picture.shape, lid.shape, left, top)
+    device.require_inside("a layer", (rows, columns), "a picture", (height, width), left, top)
     _check_sides(tall, wide, lash_rows, lash_columns)
     place = (picture, width, left, top, lid, rows, columns, closed, carried, rim, tall, wide)
     lash = (lashes, lash_rows, lash_columns)
@@ -348,14 +348,6 @@ def _read(picture: NDArray[np.uint8], x: NDArray[np.float32], y: NDArray[np.floa
 def _smooth(x: NDArray[np.float32]) -> NDArray[np.float32]:
     x = np.fmin(np.fmax(x, np.float32(0)), np.float32(1))
     return np.asarray(x * x * (np.float32(3) - np.float32(2) * x), np.float32)
-
-
-def _check_place(shape: tuple[int, ...], layer: tuple[int, ...], left: int, top: int) -> None:
-    if not (0 <= left <= shape[1] - layer[1] and 0 <= top <= shape[0] - layer[0]):
-        raise ValueError(
-            f"a layer of {layer[0]} x {layer[1]} pixels at left {left}, top {top} does not lie inside "
-            f"a picture of {shape[0]} x {shape[1]}"
-        )
 
 
 def _check_sides(*sides: int) -> None:

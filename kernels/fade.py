@@ -31,11 +31,7 @@ def fade(
     device.require("source", source, np.uint8, height, width, 4)
     device.require("rest", rest, np.uint8, rows, columns, 3)
     device.require("goal", goal, np.uint8, rows, columns, 3)
-    if not (0 <= left <= width - columns and 0 <= top <= height - rows):
-        raise ValueError(
-            f"a part of {rows} x {columns} pixels at left {left}, top {top} does not lie inside "
-            f"a source of {height} x {width}"
-        )
+    device.require_inside("a part", (rows, columns), "a source", (height, width), left, top)
     arguments = (source, width, rest, goal, rows, columns, left, top, float(share))
     if device.on_device(source, rest, goal):
         device.launch("fade", "fade", (columns, rows, 1), *arguments)

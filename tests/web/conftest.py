@@ -26,6 +26,7 @@ from mien.web.portraits import PortraitShelf
 from mien.web.server import DoorConfig, build_app
 from mien.web.studio import Studio
 
+sys.path.insert(0, str(Path(__file__).parent))
 # The synthetic talker of the engine's tests is dubbed here too.
 sys.path.append(str(Path(__file__).parents[1] / "engine"))
 

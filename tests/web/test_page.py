@@ -6,7 +6,6 @@ The face is a stand-in that is quick to draw: a dark bar for a mouth, as high as
 import io
 import shutil
 import threading
-import time
 import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import pytest
 import uvicorn
 from numpy.typing import NDArray
 from PIL import Image
+from waiting import wait_until
 
 from mien.engine.animator import Animator
 from mien.engine.emotion import Emotion, Style, StyleVector
@@ -257,13 +257,6 @@ def visit(browser: Any) -> Iterator[Callable[..., Visit]]:
     yield go
     for context in contexts:
         context.close()
-
-
-def wait_until(true: Callable[[], bool], timeout_s: float = 10) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def refusing(name: str) -> str:

@@ -1,8 +1,6 @@
 """The session socket: what it says to good and bad messages, and that no session outlives it."""
 
 import json
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
+from waiting import wait_until
 
 from mien.engine.emotion import EMOTIONS, Emotion, Style
 from mien.engine.emotion_space import intensity_of, read_emotion
@@ -22,13 +21,6 @@ from mien.web.openapi import describe
 from mien.web.security import RateLimit
 
 OFFER = {"type": "offer", "sdp": "v=0", "portrait": "anna", "mode": "mirror"}
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def open_session(socket: WebSocketTestSession) -> None:

@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import cv2
@@ -11,9 +10,7 @@ from mien.engine.photo import open_photo
 from mien.web.model_store import FACE_FINDER, model_path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.append(str(REPOSITORY / "tools"))
-
-from face_reader import (  # noqa: E402 - tools are scripts, found by path
+from face_reader import (
     FILMED,
     GROUPS,
     INNER_BROWS,
