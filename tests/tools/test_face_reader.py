@@ -3,13 +3,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-
-from mien.engine.landmarks import FaceLandmarker
-from mien.engine.photo import open_photo
-from mien.web.model_store import FACE_FINDER, model_path
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 from face_reader import (
     FILMED,
     GROUPS,
@@ -22,6 +15,13 @@ from face_reader import (
     measure,
     movement,
 )
+from numpy.typing import NDArray
+
+from mien.engine.landmarks import FaceLandmarker
+from mien.engine.photo import open_photo
+from mien.web.model_store import FACE_FINDER, model_path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 EYES_APART = 100.0
 
